@@ -36,10 +36,11 @@ func (l *fakeLedger) Record(ctx context.Context, events []stats.Event) ([]stats.
 	if l.running++; l.running > 1 {
 		panic("two transactions at once")
 	}
+	latency := l.latency
 	l.mu.Unlock()
 	defer func() { l.mu.Lock(); l.running--; l.mu.Unlock() }()
 	select {
-	case <-time.After(l.latency):
+	case <-time.After(latency):
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
