@@ -1,0 +1,45 @@
+package routes
+
+import (
+	"net/http"
+
+	"github.com/genfity/wa-gateway/waserver"
+)
+
+// EventsPrefix is what all paths of the events handler begin with.
+const EventsPrefix = "/events/"
+
+// The endpoints below EventsPrefix.
+const (
+	EventMessage      waserver.Endpoint = "event-message"
+	EventBatch        waserver.Endpoint = "event-batch"
+	EventWebhook      waserver.Endpoint = "event-webhook"
+	UserStats         waserver.Endpoint = "user-stats"
+	SessionStats      waserver.Endpoint = "session-stats"
+	AdminStats        waserver.Endpoint = "admin-stats"
+	AdminUserStats    waserver.Endpoint = "admin-user-stats"
+	AdminSessionStats waserver.Endpoint = "admin-session-stats"
+)
+
+// The classes below EventsPrefix tell who may call (contract §3): the WA server,
+// the user that the path names, the admin.
+const (
+	ClassIngest Class = "ingest"
+	ClassStats  Class = "stats"
+	ClassAdmin  Class = "admin"
+)
+
+// Events is the table of everything under EventsPrefix.
+var Events = NewTable([]Route{
+	{Method: http.MethodPost, Pattern: []string{"message"}, Endpoint: EventMessage, Class: ClassIngest},
+	{Method: http.MethodPost, Pattern: []string{"message", "batch"}, Endpoint: EventBatch, Class: ClassIngest},
+	{Method: http.MethodPost, Pattern: []string{"webhook"}, Endpoint: EventWebhook, Class: ClassIngest},
+	{Method: http.MethodGet, Pattern: []string{"stats", "user", ParamUser}, Endpoint: UserStats, Class: ClassStats},
+	{Method: http.MethodGet, Pattern: []string{"stats", "session", ParamSession}, Endpoint: SessionStats, Class: ClassStats},
+	{Method: http.MethodGet, Pattern: []string{"stats", "session", ParamUser, ParamSession}, Endpoint: SessionStats, Class: ClassStats},
+	{Method: http.MethodGet, Pattern: []string{"admin", "stats"}, Endpoint: AdminStats, Class: ClassAdmin},
+	{Method: http.MethodGet, Pattern: []string{"admin", "stats", "user", ParamUser}, Endpoint: AdminUserStats, Class: ClassAdmin},
+	{Method: http.MethodDelete, Pattern: []string{"admin", "stats", "user", ParamUser}, Endpoint: AdminUserStats, Class: ClassAdmin},
+	{Method: http.MethodGet, Pattern: []string{"admin", "stats", "session", ParamUser, ParamSession}, Endpoint: AdminSessionStats, Class: ClassAdmin},
+	{Method: http.MethodDelete, Pattern: []string{"admin", "stats", "session", ParamUser, ParamSession}, Endpoint: AdminSessionStats, Class: ClassAdmin},
+})
