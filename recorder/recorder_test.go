@@ -95,7 +95,7 @@ func (l *fakeLedger) sizes() []int {
 }
 
 func event(id string) stats.Event {
-	return stats.Event{UserID: "u", SessionID: "s", MessageID: id, Status: stats.StatusSent, At: time.Unix(1, 0).UTC()}
+	return stats.Event{UserID: "u", SessionID: "s", MessageID: id, Status: stats.Sent, At: time.Unix(1, 0).UTC()}
 }
 
 func events(n int) []stats.Event {

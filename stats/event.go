@@ -2,7 +2,10 @@ package stats
 
 import (
 	"errors"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Status is what an event says happened to a message (contract §8).
@@ -10,16 +13,16 @@ type Status string
 
 // The four statuses. Read implies delivered, delivered implies sent.
 const (
-	StatusSent      Status = "sent"
-	StatusFailed    Status = "failed"
-	StatusDelivered Status = "delivered"
-	StatusRead      Status = "read"
+	Sent      Status = "sent"
+	Failed    Status = "failed"
+	Delivered Status = "delivered"
+	Read      Status = "read"
 )
 
 // Known reports whether s is one of the four statuses.
 func (s Status) Known() bool {
 	switch s {
-	case StatusSent, StatusFailed, StatusDelivered, StatusRead:
+	case Sent, Failed, Delivered, Read:
 		return true
 	}
 	return false
@@ -49,11 +52,44 @@ type Event struct {
 	Error string
 }
 
-// Normal returns e with its time in UTC and truncated to Resolution. Events
-// from ParseEvent are normal already.
+// Normal returns e as it is kept: its time in UTC and truncated to Resolution,
+// its texts such that both databases can store them. Events from ParseEvent are
+// normal already.
 func (e Event) Normal() Event {
 	e.At = e.At.UTC().Truncate(Resolution)
+	e.To = cut(e.To, MaxIDLength)
+	e.Type = cut(e.Type, MaxTypeLength)
+	e.Error = cut(e.Error, MaxErrorLength)
 	return e
+}
+
+// Check returns ErrInvalid for an event that cannot be kept. Those from
+// ParseEvent can.
+func (e Event) Check() error {
+	if ValidID(e.UserID) && ValidID(e.SessionID) && ValidID(e.MessageID) && e.Status.Known() && !e.At.Before(oldest) {
+		return nil
+	}
+	return ErrInvalid
+}
+
+// ValidID reports whether id can name a user, a session or a message: UTF-8
+// without control characters, of at most MaxIDLength bytes, and not empty.
+func ValidID(id string) bool {
+	return id != "" && len(id) <= MaxIDLength && utf8.ValidString(id) && !strings.ContainsFunc(id, unicode.IsControl)
+}
+
+// cut makes text fit to be stored: valid UTF-8 without NUL, which PostgreSQL
+// cannot store, and at most length bytes long.
+func cut(text string, length int) string {
+	text = strings.ToValidUTF8(text, string(utf8.RuneError))
+	text = strings.ReplaceAll(text, "\x00", string(utf8.RuneError))
+	if len(text) <= length {
+		return text
+	}
+	for !utf8.RuneStart(text[length]) {
+		length--
+	}
+	return text[:length]
 }
 
 // Recorded says what became of one event handed to the ledger. Exactly one of
@@ -63,7 +99,8 @@ type Recorded struct {
 	Recorded bool
 	// Duplicate: what the event says was known already, and is on disk.
 	Duplicate bool
-	// Err is ErrUnknownUser or ErrUnknownSession: the event was not recorded.
+	// Err is ErrUnknownUser, ErrUnknownSession or ErrInvalid: the event was not
+	// recorded.
 	Err error
 }
 
@@ -73,4 +110,6 @@ var (
 	// ErrUnknownSession means that an event names a session which its user
 	// neither has nor ever had.
 	ErrUnknownSession = errors.New("unknown session_id for this user_id")
+	// ErrInvalid means that an event breaks the rules which ParseEvent checks.
+	ErrInvalid = errors.New("invalid event")
 )

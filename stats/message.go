@@ -30,14 +30,14 @@ type Message struct {
 func (e Event) Message() Message {
 	m := Message{FirstAt: e.At, To: e.To, Type: e.Type}
 	switch e.Status {
-	case StatusSent:
+	case Sent:
 		m.SentAt = e.At
-	case StatusFailed:
+	case Failed:
 		m.FailedAt = e.At
 		m.Error = e.Error
-	case StatusDelivered:
+	case Delivered:
 		m.DeliveredAt = e.At
-	case StatusRead:
+	case Read:
 		m.ReadAt = e.At
 	}
 	return m
@@ -76,20 +76,20 @@ func (m Message) Equal(o Message) bool {
 type Outcome uint8
 
 const (
-	// None is the outcome of a message of which nothing was told.
-	None Outcome = iota
-	// Sent messages count in total_messages_sent.
-	Sent
-	// Failed messages count in total_messages_failed and nowhere else.
-	Failed
+	// OutcomeNone is the outcome of a message of which nothing was told.
+	OutcomeNone Outcome = iota
+	// OutcomeSent messages count in total_messages_sent.
+	OutcomeSent
+	// OutcomeFailed messages count in total_messages_failed and nowhere else.
+	OutcomeFailed
 )
 
 // String names the outcome: "none", "sent" or "failed".
 func (o Outcome) String() string {
 	switch o {
-	case Sent:
+	case OutcomeSent:
 		return "sent"
-	case Failed:
+	case OutcomeFailed:
 		return "failed"
 	}
 	return "none"
@@ -101,18 +101,18 @@ func (o Outcome) String() string {
 func (m Message) Outcome() Outcome {
 	switch {
 	case m.FirstAt.IsZero():
-		return None
+		return OutcomeNone
 	case m.FailedAt.IsZero(), m.arrived(), m.SentAt.After(m.FailedAt):
-		return Sent
+		return OutcomeSent
 	}
-	return Failed
+	return OutcomeFailed
 }
 
 // At is when m got its outcome: when it failed, or when it was sent. Of a sent
 // message of which only receipts were told it is the earliest receipt.
 func (m Message) At() time.Time {
 	switch {
-	case m.Outcome() == Failed:
+	case m.Outcome() == OutcomeFailed:
 		return m.FailedAt
 	case !m.SentAt.IsZero():
 		return m.SentAt
@@ -123,9 +123,9 @@ func (m Message) At() time.Time {
 // Counts is what m adds to the statistics.
 func (m Message) Counts() Counts {
 	switch m.Outcome() {
-	case Failed:
+	case OutcomeFailed:
 		return Counts{Failed: 1}
-	case Sent:
+	case OutcomeSent:
 		c := Counts{Sent: 1}
 		if m.arrived() {
 			c.Delivered = 1

@@ -26,7 +26,7 @@ func fold(events ...stats.Event) stats.Message {
 }
 
 func TestWhatIsCounted(t *testing.T) {
-	const sent, failed, delivered, read = stats.StatusSent, stats.StatusFailed, stats.StatusDelivered, stats.StatusRead
+	const sent, failed, delivered, read = stats.Sent, stats.Failed, stats.Delivered, stats.Read
 	tests := []struct {
 		name   string
 		events []stats.Event
@@ -61,9 +61,9 @@ func TestWhatIsCounted(t *testing.T) {
 }
 
 func TestMessageKeepsTheLatestError(t *testing.T) {
-	early, late, other := told(stats.StatusFailed, 1), told(stats.StatusFailed, 2), told(stats.StatusFailed, 2)
+	early, late, other := told(stats.Failed, 1), told(stats.Failed, 2), told(stats.Failed, 2)
 	early.Error, late.Error, other.Error = "zzz", "no such number", "blocked"
-	sent := told(stats.StatusSent, 0)
+	sent := told(stats.Sent, 0)
 	sent.Error = "an error of something sent is none"
 	for _, order := range [][]stats.Event{{early, late, other, sent}, {sent, other, late, early}} {
 		if got := fold(order...).Error; got != "no such number" {
@@ -75,7 +75,7 @@ func TestMessageKeepsTheLatestError(t *testing.T) {
 // genEvent draws an event of one message. Few distinct times make ties likely.
 var genEvent = rapid.Custom(func(t *rapid.T) stats.Event {
 	e := told(
-		rapid.SampledFrom([]stats.Status{stats.StatusSent, stats.StatusFailed, stats.StatusDelivered, stats.StatusRead}).Draw(t, "status"),
+		rapid.SampledFrom([]stats.Status{stats.Sent, stats.Failed, stats.Delivered, stats.Read}).Draw(t, "status"),
 		rapid.IntRange(1, 6).Draw(t, "second"))
 	e.Error = rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "error")
 	e.To = rapid.SampledFrom([]string{"", "628123", "628999"}).Draw(t, "to")
@@ -90,19 +90,19 @@ func model(events []stats.Event) (c stats.Counts) {
 	}
 	var hasRead, hasDelivered bool
 	for _, e := range events {
-		hasRead = hasRead || e.Status == stats.StatusRead
-		hasDelivered = hasDelivered || e.Status == stats.StatusDelivered
+		hasRead = hasRead || e.Status == stats.Read
+		hasDelivered = hasDelivered || e.Status == stats.Delivered
 	}
 	// "a message is failed when it has a failed, no delivered or read, and no
 	// sent with a later timestamp; else it is sent"
 	isFailed := false
 	for _, f := range events {
-		if f.Status != stats.StatusFailed {
+		if f.Status != stats.Failed {
 			continue
 		}
 		laterSent := false
 		for _, s := range events {
-			laterSent = laterSent || (s.Status == stats.StatusSent && s.At.After(f.At))
+			laterSent = laterSent || (s.Status == stats.Sent && s.At.After(f.At))
 		}
 		isFailed = isFailed || (!hasDelivered && !hasRead && !laterSent)
 	}
@@ -177,7 +177,7 @@ func TestMergeAlgebra(t *testing.T) {
 
 func TestEqualIgnoresTheLocation(t *testing.T) {
 	jakarta := time.FixedZone("WIB", 7*3600)
-	a, b := told(stats.StatusRead, 3), told(stats.StatusRead, 3)
+	a, b := told(stats.Read, 3), told(stats.Read, 3)
 	b.At = b.At.In(jakarta)
 	if !a.Message().Equal(b.Message()) {
 		t.Error("the same instant in another zone is another message")

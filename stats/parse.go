@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 	"unicode"
-	"unicode/utf8"
 )
 
 // Bounds of an event's members.
@@ -153,7 +152,7 @@ func eventOf(members *[memberCount]member, now time.Time) (Event, error) {
 		Type:      members[memberType].label(),
 		Status:    status,
 		At:        at,
-		Error:     CutError(members[memberError].text),
+		Error:     cut(members[memberError].text, MaxErrorLength),
 	}, nil
 }
 
@@ -213,19 +212,4 @@ func (m member) label() string {
 		return ""
 	}
 	return m.text
-}
-
-// CutError makes text fit to be kept as an event's error: valid UTF-8 without
-// NUL, which PostgreSQL cannot store, and at most MaxErrorLength bytes long.
-func CutError(text string) string {
-	text = strings.ToValidUTF8(text, string(utf8.RuneError))
-	text = strings.ReplaceAll(text, "\x00", string(utf8.RuneError))
-	if len(text) <= MaxErrorLength {
-		return text
-	}
-	end := MaxErrorLength
-	for !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return text[:end]
 }

@@ -20,7 +20,7 @@ func TestParseEvent(t *testing.T) {
 	got, err := stats.ParseEvent([]byte(good), now)
 	want := stats.Event{
 		UserID: "user123", SessionID: "session123", MessageID: "wa_msg_id", To: "628123456789",
-		Status: stats.StatusSent, At: at(1).Add(500 * time.Millisecond),
+		Status: stats.Sent, At: at(1).Add(500 * time.Millisecond),
 	}
 	if err != nil || got != want {
 		t.Fatalf("got %+v, %v", got, err)
@@ -104,8 +104,8 @@ func TestParseEventTakes(t *testing.T) {
 		}},
 		{"the longest id", with("message_id", `"`+strings.Repeat("m", 255)+`"`), func(e stats.Event) bool { return len(e.MessageID) == 255 }},
 		{"ids with blanks and slashes", with("message_id", `"true_628@c.us/ 3EB0"`), func(e stats.Event) bool { return e.MessageID == "true_628@c.us/ 3EB0" }},
-		{"unknown members", with("extra", `{"status":"failed","n":[1,-2.5e+3,{}]}`), func(e stats.Event) bool { return e.Status == stats.StatusSent }},
-		{"other spellings are unknown", `{"USER_ID":"other","Status":"read",` + good[1:], func(e stats.Event) bool { return e.UserID == "user123" && e.Status == stats.StatusSent }},
+		{"unknown members", with("extra", `{"status":"failed","n":[1,-2.5e+3,{}]}`), func(e stats.Event) bool { return e.Status == stats.Sent }},
+		{"other spellings are unknown", `{"USER_ID":"other","Status":"read",` + good[1:], func(e stats.Event) bool { return e.UserID == "user123" && e.Status == stats.Sent }},
 		{"a type", `{"type":"image",` + good[1:], func(e stats.Event) bool { return e.Type == "image" }},
 		{"a type of another kind", `{"type":{"a":1},` + good[1:], func(e stats.Event) bool { return e.Type == "" }},
 		{"a long type", `{"type":"` + strings.Repeat("t", 65) + `",` + good[1:], func(e stats.Event) bool { return e.Type == "" }},
