@@ -26,11 +26,12 @@
 //
 // A broadcast is one message per recipient: each has an id of its own in data.results, and
 // events of its own. The answer's data.message_id is the id of the first of them, and the
-// broadcast's own id stands under data.broadcast_id. That is on purpose: the gateway takes the
-// message id of an answer as one sent message (contract §8). An id which no event ever names
-// would be counted beside the recipients' messages, N+1 for N recipients; this way answer and
-// events together give exactly N. Without callbacks (no Options.EventsURL, or switched off for
-// a call) the gateway can count only what the answer's one id says.
+// broadcast's own id stands under data.broadcast_id. That is on purpose: the gateway counts the
+// results of a broadcast's answer where it can read them, and else the answer's one message id
+// (contract §8). An id which no event ever names would then be counted beside the recipients'
+// messages, N+1 for N recipients. This way answer and events together give exactly N however
+// the answer is read, as both name the same messages. Without callbacks (no Options.EventsURL,
+// or switched off for a call) only the answer is there to be counted.
 //
 // # Bounds
 //
