@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"fmt"
 
 	"gorm.io/gorm"
@@ -128,6 +127,7 @@ func (t *foundTable) columnName(logical string) string {
 type foreignSchema struct {
 	naming Naming
 	tables map[string]*foundTable // all six, by logical name
+	any    bool                   // the database has one of them, in either spelling
 
 	// GORM with these names, for reads and for writes.
 	reader, writer *gorm.DB
@@ -150,6 +150,18 @@ func (s *foreignSchema) col(table, column string) string {
 	return quote(s.tables[table].columnName(column))
 }
 
+// cols are the columns of the foreign table that are there, as GORM's Select
+// takes them.
+func (s *foreignSchema) cols(table string) []string {
+	names := make([]string, 0, len(foreignColumns[table]))
+	for _, spec := range foreignColumns[table] {
+		if s.has(table, spec.name) {
+			names = append(names, s.tables[table].columnName(spec.name))
+		}
+	}
+	return names
+}
+
 // blocker names a column that an INSERT into the table would have to fill and
 // that the gateway knows nothing about.
 func (s *foreignSchema) blocker(table string) error {
@@ -160,9 +172,4 @@ func (s *foreignSchema) blocker(table string) error {
 		}
 	}
 	return nil
-}
-
-// inspect looks at the foreign tables.
-func inspect(ctx context.Context, db *DB, want Naming) (*foreignSchema, error) {
-	return nil, fmt.Errorf("inspect")
 }

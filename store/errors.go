@@ -74,6 +74,15 @@ func classify(err error) error {
 	return err
 }
 
+// ended classifies the error of a call that ran under ctx. SQLite reports a call
+// that ctx ended as interrupted and does not say why.
+func ended(ctx context.Context, err error) error {
+	if err != nil && sqliteInterrupted(err) && ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	return classify(err)
+}
+
 func isClassified(err error) bool {
 	return errors.Is(err, ErrUnavailable) || errors.Is(err, ErrNotFound) ||
 		errors.Is(err, ErrConflict) || errors.Is(err, ErrLimitReached)

@@ -2,14 +2,37 @@ package store
 
 import (
 	"context"
+	"database/sql/driver"
 	"embed"
 	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/pressly/goose/v3"
+	"gorm.io/gorm"
 )
 
-// Each back end has its own SQL, below its own folder for each database.
+// Each back end has its own SQL, in a folder for each database.
 //
 //go:embed migrations/*/*/*.sql
 var migrationFiles embed.FS
+
+// The sets of migrations. Each has its own record of what was applied, since
+// both databases may be one.
+const (
+	migrationsTransactional = "transactional"
+	migrationsPrimary       = "primary"
+)
+
+// migrationLock is the advisory lock under which migrations run, so that nodes
+// that start together do so one after another: "wagw" and a number of ours.
+const migrationLock = 0x77616777_00000001
 
 // MigrateOptions say how to migrate.
 type MigrateOptions struct {
@@ -20,7 +43,7 @@ type MigrateOptions struct {
 // Migration is one step of the gateway's own tables.
 type Migration struct {
 	Version int64
-	Name    string
+	Name    string // the file's name without its number: keys_and_reservations
 	SQL     string // what it runs
 }
 
@@ -28,12 +51,259 @@ type Migration struct {
 type MigrateReport struct {
 	Naming         Naming      // of the foreign tables; empty for the primary database
 	CreatedTables  []string    // foreign tables that an empty database was given
+	CreateSQL      []string    // the statements for that
 	Applied        []Migration // of our own tables
 	MissingTables  []string    // foreign tables that another application should have
 	MissingColumns []string    // table.column, likewise
 }
 
-// Migrate brings the gateway's own tables up to date.
+// Migrate brings the gateway's own tables up to date, on an empty database
+// creates the foreign ones too, and ends with [Transactional.Inspect]. It is safe
+// to call on many nodes at once. A foreign table that exists is never changed;
+// one without which the gateway cannot work makes the error an [ErrNotReady],
+// with the report filled all the same.
 func (t *Transactional) Migrate(ctx context.Context, opts MigrateOptions) (*MigrateReport, error) {
-	return nil, errors.New("migrate")
+	report := &MigrateReport{}
+	err := t.db.migrate(ctx, migrationsTransactional, opts, &report.Applied, func(ctx context.Context) error {
+		return t.createForeign(ctx, opts, report)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if opts.DryRun {
+		return report, nil
+	}
+	_, err = t.Inspect(ctx)
+	return report, err
+}
+
+// createForeign gives an empty database the foreign tables, and reports what any
+// other one lacks.
+func (t *Transactional) createForeign(ctx context.Context, opts MigrateOptions, report *MigrateReport) error {
+	found := newForeignSchema(t.naming)
+	if !opts.DryRun || t.db.exists() {
+		var err error
+		if found, err = inspect(ctx, t.db, t.naming); err != nil {
+			return err
+		}
+	}
+	report.Naming = found.naming
+	if !found.empty() {
+		report.MissingTables, report.MissingColumns = found.missing()
+		return nil
+	}
+	report.CreateSQL = found.createStatements(t.db.backend)
+	for _, logical := range foreignTables {
+		report.CreatedTables = append(report.CreatedTables, found.tables[logical].name)
+	}
+	if opts.DryRun {
+		return nil
+	}
+	err := t.db.tx(ctx, func(q *gorm.DB) error {
+		for _, statement := range report.CreateSQL {
+			if err := q.Exec(statement).Error; err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("create the tables: %w", err)
+	}
+	return nil
+}
+
+// migrate applies what is pending of a set of migrations, after before has run
+// under the same lock, and adds it to applied. In a dry run it only reports.
+func (db *DB) migrate(ctx context.Context, set string, opts MigrateOptions, applied *[]Migration, before func(context.Context) error) error {
+	if opts.DryRun {
+		if before != nil {
+			if err := before(ctx); err != nil {
+				return err
+			}
+		}
+		pending, err := db.pending(ctx, set)
+		*applied = append(*applied, pending...)
+		return err
+	}
+
+	// One at a time in this process, because each holds one connection of the
+	// pool for its lock and needs another.
+	db.migrating.Lock()
+	defer db.migrating.Unlock()
+	unlock, err := db.lockMigrations(ctx)
+	if err != nil {
+		return fmt.Errorf("lock the migrations: %w", err)
+	}
+	defer unlock()
+	if before != nil {
+		if err := before(ctx); err != nil {
+			return err
+		}
+	}
+	if err := db.createOwnSchema(ctx); err != nil {
+		return err
+	}
+	return db.applyMigrations(ctx, set, applied)
+}
+
+// applyMigrations runs goose. SQLite has no lock to hold meanwhile: there a
+// second process fails on a table that the first has just created, is rolled
+// back, and finds nothing left to do when it looks again.
+func (db *DB) applyMigrations(ctx context.Context, set string, applied *[]Migration) error {
+	files, err := migrationFS(db.backend, set)
+	if err != nil {
+		return err
+	}
+	dialect := goose.DialectPostgres
+	if db.backend == SQLite {
+		dialect = goose.DialectSQLite3
+	}
+	known, err := readMigrations(files)
+	if err != nil {
+		return err
+	}
+	for attempt := 1; ; attempt++ {
+		// db.pools[0] is the writer on both back ends.
+		provider, err := goose.NewProvider(dialect, db.pools[0], files,
+			goose.WithTableName(db.ownName("schema_migrations_"+set)),
+			goose.WithDisableGlobalRegistry(true),
+			goose.WithLogger(goose.NopLogger()))
+		if err != nil {
+			return fmt.Errorf("migrations of the %s database: %w", set, err)
+		}
+		results, err := provider.Up(ctx)
+		var partial *goose.PartialError
+		if errors.As(err, &partial) {
+			results = partial.Applied
+		}
+		for _, r := range results {
+			i := slices.IndexFunc(known, func(m Migration) bool { return m.Version == r.Source.Version })
+			*applied = append(*applied, known[i])
+		}
+		if err == nil {
+			return nil
+		}
+		if db.backend != SQLite || attempt == maxAttempts || !pause(ctx, attempt) {
+			return fmt.Errorf("migrate the %s database: %w", set, classify(err))
+		}
+	}
+}
+
+// lockMigrations waits for the advisory lock on a connection of its own, which
+// the server releases even if we die.
+func (db *DB) lockMigrations(ctx context.Context) (unlock func(), err error) {
+	if db.backend != Postgres {
+		return func() {}, nil
+	}
+	conn, err := db.pools[0].Conn(ctx)
+	if err != nil {
+		return nil, classify(err)
+	}
+	if _, err := conn.ExecContext(ctx, "SELECT pg_advisory_lock($1)", int64(migrationLock)); err != nil {
+		return nil, errors.Join(classify(err), conn.Close())
+	}
+	return func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), connectTimeout)
+		defer cancel()
+		if _, err := conn.ExecContext(ctx, "SELECT pg_advisory_unlock($1)", int64(migrationLock)); err != nil {
+			// The lock lives as long as the connection: it must not go back.
+			_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+		}
+		_ = conn.Close()
+	}, nil
+}
+
+// createOwnSchema creates the schema wa_gateway. It looks first, because CREATE
+// SCHEMA IF NOT EXISTS wants the right to create even where there is nothing to.
+func (db *DB) createOwnSchema(ctx context.Context) error {
+	if db.backend != Postgres {
+		return nil
+	}
+	err := db.tx(ctx, func(q *gorm.DB) error {
+		var exists bool
+		err := q.Raw("SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = 'wa_gateway')").Scan(&exists).Error
+		if err != nil || exists {
+			return err
+		}
+		return q.Exec("CREATE SCHEMA wa_gateway").Error
+	})
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) && pgErr.Code == "42501" {
+		return fmt.Errorf("the role may not create the schema wa_gateway; have the database's owner run "+
+			"CREATE SCHEMA wa_gateway AUTHORIZATION <the gateway's role>: %w", err)
+	}
+	return err
+}
+
+// pending lists the migrations that this database has not seen. It writes
+// nothing, and on SQLite creates no file.
+func (db *DB) pending(ctx context.Context, set string) ([]Migration, error) {
+	files, err := migrationFS(db.backend, set)
+	if err != nil {
+		return nil, err
+	}
+	known, err := readMigrations(files)
+	if err != nil || !db.exists() {
+		return known, err
+	}
+	var done []int64
+	err = db.read(ctx, func(q *gorm.DB) error {
+		exists, err := db.ownTableExists(q, "schema_migrations_"+set)
+		if err != nil || !exists {
+			return err
+		}
+		return q.Raw("SELECT version_id FROM " + db.own("schema_migrations_"+set) + " WHERE is_applied").Scan(&done).Error
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for pending migrations: %w", err)
+	}
+	return slices.DeleteFunc(known, func(m Migration) bool { return slices.Contains(done, m.Version) }), nil
+}
+
+func (db *DB) ownTableExists(q *gorm.DB, table string) (exists bool, err error) {
+	if db.backend == Postgres {
+		err = q.Raw("SELECT to_regclass(?) IS NOT NULL", db.own(table)).Scan(&exists).Error
+	} else {
+		err = q.Raw("SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?)", db.ownName(table)).Scan(&exists).Error
+	}
+	return exists, err
+}
+
+// exists is false for an SQLite file that is not there yet.
+func (db *DB) exists() bool {
+	if db.backend != SQLite {
+		return true
+	}
+	_, err := os.Stat(db.path)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+func migrationFS(backend, set string) (fs.FS, error) {
+	return fs.Sub(migrationFiles, path.Join("migrations", backend, set))
+}
+
+// readMigrations reads the files, 00001_name.sql, in their order.
+func readMigrations(files fs.FS) ([]Migration, error) {
+	names, err := fs.Glob(files, "*.sql")
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(names)
+	migrations := make([]Migration, 0, len(names))
+	for _, file := range names {
+		number, name, ok := strings.Cut(strings.TrimSuffix(file, ".sql"), "_")
+		version, err := strconv.ParseInt(number, 10, 64)
+		if !ok || err != nil {
+			return nil, fmt.Errorf("migration file %s has no number", file)
+		}
+		text, err := fs.ReadFile(files, file)
+		if err != nil {
+			return nil, err
+		}
+		up, _, _ := strings.Cut(string(text), "-- +goose Down")
+		up = strings.TrimSpace(strings.Replace(up, "-- +goose Up", "", 1))
+		migrations = append(migrations, Migration{Version: version, Name: name, SQL: up})
+	}
+	return migrations, nil
 }

@@ -79,15 +79,23 @@ func (db *DB) namer(foreign *foreignSchema) *namer {
 
 // ColumnName implements schema.Namer. GORM passes the table under its real name.
 func (n *namer) ColumnName(table, field string) string {
-	logical := n.NamingStrategy.ColumnName(table, field)
-	if n.foreign != nil {
-		for _, t := range n.foreign.tables {
-			if t.name == table {
-				return t.columnName(logical)
+	name := n.NamingStrategy.ColumnName(table, field)
+	switch field {
+	case "JID", "QRCode":
+		name = strings.ToLower(field)
+	}
+	if n.foreign == nil {
+		return name
+	}
+	for logical, t := range n.foreign.tables {
+		if t.name == table {
+			if logical == tableSubscriptions && name == "user_id" {
+				name = "customer_id"
 			}
+			return t.columnName(name)
 		}
 	}
-	return logical
+	return name
 }
 
 // ownTable is what a model of our own answers to GORM's question for its table.

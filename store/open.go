@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"time"
 
 	"gorm.io/gorm"
@@ -60,10 +61,11 @@ type DB struct {
 	// connections refuse to write.
 	gorm   *gorm.DB
 	writer *gorm.DB
-	pools  []*sql.DB
+	pools  []*sql.DB // the first one writes
 
-	backend string
-	path    string // SQLite's file
+	backend   string
+	path      string // SQLite's file
+	migrating sync.Mutex
 }
 
 // Open reads the DSN and prepares the pools. It neither dials nor creates a
@@ -92,26 +94,30 @@ func (db *DB) Backend() string { return db.backend }
 
 // Ping checks that the database answers.
 func (db *DB) Ping(ctx context.Context) error {
-	for _, pool := range db.pools {
-		if err := pool.PingContext(ctx); err != nil {
-			return classify(err)
-		}
-	}
 	var one int
-	return classify(db.gorm.WithContext(ctx).Raw("SELECT 1").Scan(&one).Error)
+	return db.read(ctx, func(q *gorm.DB) error { return q.Raw("SELECT 1").Scan(&one).Error })
 }
 
-// Now reads the database's own clock, so that doctor can compare it with ours.
+// Now reads the database's own clock, to the millisecond, so that doctor can
+// compare it with ours.
 func (db *DB) Now(ctx context.Context) (time.Time, error) {
-	query := "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+	var at time.Time
+	err := db.read(ctx, func(q *gorm.DB) (err error) {
+		at, err = db.clock(q)
+		return err
+	})
+	return at, err
+}
+
+// clock is Now inside of a transaction.
+func (db *DB) clock(q *gorm.DB) (time.Time, error) {
+	query := "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 	if db.backend == SQLite {
-		query = "SELECT CAST(unixepoch('subsec') * 1000000 AS INTEGER)"
+		query = "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER)"
 	}
-	var micros int64
-	if err := db.gorm.WithContext(ctx).Raw(query).Scan(&micros).Error; err != nil {
-		return time.Time{}, classify(err)
-	}
-	return time.UnixMicro(micros).UTC(), nil
+	var millis int64
+	err := q.Raw(query).Scan(&millis).Error
+	return time.UnixMilli(millis).UTC(), err
 }
 
 // Close closes the pools; calls in flight end first.
@@ -142,7 +148,7 @@ func (db *DB) txOn(ctx context.Context, writer *gorm.DB, fn func(tx *gorm.DB) er
 			break
 		}
 	}
-	return classify(err)
+	return ended(ctx, err)
 }
 
 // read runs a query outside of a transaction, once more when another
@@ -162,7 +168,7 @@ func (db *DB) readOn(ctx context.Context, reader *gorm.DB, fn func(q *gorm.DB) e
 			break
 		}
 	}
-	return classify(err)
+	return ended(ctx, err)
 }
 
 // pause waits a little longer before each further attempt, with enough chance in

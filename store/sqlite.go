@@ -140,6 +140,12 @@ func sqliteKind(err error) error {
 	return nil
 }
 
+// sqliteInterrupted says that the caller's context ended the call.
+func sqliteInterrupted(err error) bool {
+	var sqliteErr *sqlite3.Error
+	return errors.As(err, &sqliteErr) && sqliteErr.Code() == sqlite3.INTERRUPT || errors.Is(err, sqlite3.INTERRUPT)
+}
+
 // sqliteBusy says that another connection was in the way.
 func sqliteBusy(err error) bool {
 	var sqliteErr *sqlite3.Error

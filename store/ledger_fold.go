@@ -1,0 +1,239 @@
+package store
+
+import (
+	"time"
+
+	"github.com/genfity/wa-gateway/stats"
+)
+
+// ledgerBatch is the events of one Record and what is being made of them. It
+// does the arithmetic; the files beside it talk to the databases.
+type ledgerBatch struct {
+	events  []stats.Event
+	results []stats.Recorded
+	pairs   []pair // that the events name, each once
+	pairOf  []int  // for each event; -1 for one that is invalid
+
+	// What follows is of one attempt at the transaction.
+
+	sessions []*sessionCounters // for each of pairs; nil when it has none
+	unseen   []pair             // sessions that exist and have no counters yet
+	messages []*ledgerMessage   // that the events name, each once
+	byKey    map[messageKey]*ledgerMessage
+}
+
+// sessionCounters is a locked row of session_stats, and what is to be added.
+type sessionCounters struct {
+	pair
+	id      int64
+	epoch   int64
+	resetAt time.Time
+	last    [2]time.Time // last_sent_at, last_failed_at
+
+	delta   stats.Counts
+	newest  [2]time.Time // latest outcome that came
+	gone    [2]time.Time // latest outcome that went
+	recount [2]bool      // the latest went: look for the one before it
+	touched bool
+}
+
+// The sides of sessionCounters' arrays.
+const (
+	sideSent = iota
+	sideFailed
+)
+
+type messageKey struct {
+	session *sessionCounters
+	id      string
+}
+
+// ledgerMessage is a row of message_ledger.
+type ledgerMessage struct {
+	messageKey
+	epoch   int64
+	now     stats.Message
+	before  stats.Message // as it is on disk
+	changed bool
+}
+
+func newLedgerBatch(events []stats.Event) *ledgerBatch {
+	b := &ledgerBatch{
+		events:  make([]stats.Event, len(events)),
+		results: make([]stats.Recorded, len(events)),
+		pairOf:  make([]int, len(events)),
+	}
+	seen := make(map[pair]int)
+	for i, e := range events {
+		b.events[i] = e.Normal()
+		b.pairOf[i] = -1
+		if err := e.Check(); err != nil {
+			b.results[i].Err = err
+			continue
+		}
+		p := pair{e.UserID, e.SessionID}
+		n, ok := seen[p]
+		if !ok {
+			n = len(b.pairs)
+			seen[p] = n
+			b.pairs = append(b.pairs, p)
+		}
+		b.pairOf[i] = n
+	}
+	return b
+}
+
+// begin forgets an attempt that was undone.
+func (b *ledgerBatch) begin() {
+	b.sessions = make([]*sessionCounters, len(b.pairs))
+	b.unseen = nil
+	b.messages = nil
+	b.byKey = nil
+}
+
+// missing lists the positions of the pairs without counters.
+func (b *ledgerBatch) missing() []int {
+	var list []int
+	for i, s := range b.sessions {
+		if s == nil {
+			list = append(list, i)
+		}
+	}
+	return list
+}
+
+// pairsAt returns the pairs at positions.
+func (b *ledgerBatch) pairsAt(positions []int) []pair {
+	list := make([]pair, len(positions))
+	for i, n := range positions {
+		list[i] = b.pairs[n]
+	}
+	return list
+}
+
+// refuse judges the missing pairs by what the foreign tables know of them:
+// those that exist are unseen, the events of the others are not recorded.
+func (b *ledgerBatch) refuse(positions []int, known []knownPair) {
+	reasons := make(map[int]error, len(positions))
+	for i, n := range positions {
+		switch {
+		case known[i].session:
+			b.unseen = append(b.unseen, b.pairs[n])
+		case known[i].user:
+			reasons[n] = ErrUnknownSession
+		default:
+			reasons[n] = ErrUnknownUser
+		}
+	}
+	for i, n := range b.pairOf {
+		if err := reasons[n]; err != nil {
+			b.results[i] = stats.Recorded{Err: err}
+		}
+	}
+}
+
+// knownPair is what the foreign tables know of a pair.
+type knownPair struct{ user, session bool }
+
+// collect lists the messages whose rows have to be read.
+func (b *ledgerBatch) collect() {
+	b.byKey = make(map[messageKey]*ledgerMessage, len(b.events))
+	for i, e := range b.events {
+		if b.pairOf[i] < 0 || b.sessions[b.pairOf[i]] == nil {
+			continue
+		}
+		key := messageKey{b.sessions[b.pairOf[i]], e.MessageID}
+		if b.byKey[key] == nil {
+			m := &ledgerMessage{messageKey: key, epoch: key.session.epoch}
+			b.byKey[key] = m
+			b.messages = append(b.messages, m)
+		}
+	}
+}
+
+// fold merges the events into the messages and works out what changes.
+func (b *ledgerBatch) fold() (messages []*ledgerMessage, sessions []*sessionCounters) {
+	for i, e := range b.events {
+		if b.pairOf[i] < 0 || b.sessions[b.pairOf[i]] == nil {
+			continue
+		}
+		m := b.byKey[messageKey{b.sessions[b.pairOf[i]], e.MessageID}]
+		merged := m.now.Merge(e.Message())
+		news := !merged.Equal(m.now)
+		b.results[i] = stats.Recorded{Recorded: news, Duplicate: !news}
+		if news {
+			m.now, m.changed = merged, true
+		}
+	}
+	for _, m := range b.messages {
+		if m.changed {
+			messages = append(messages, m)
+			m.session.move(m)
+		}
+	}
+	for _, s := range b.sessions {
+		if s != nil && s.touched {
+			s.settle()
+			sessions = append(sessions, s)
+		}
+	}
+	return messages, sessions
+}
+
+// outcome says how a message counts. One from before a reset does not: its row
+// was there at the reset, or something told of it was earlier (contract §8).
+func (s *sessionCounters) outcome(m *stats.Message, epoch int64) stats.Outcome {
+	if epoch < s.epoch || !m.FirstAt.After(s.resetAt) {
+		return stats.OutcomeNone
+	}
+	return m.Outcome()
+}
+
+// outcome is how the message counts now, the column of that name.
+func (m *ledgerMessage) outcome() stats.Outcome { return m.session.outcome(&m.now, m.epoch) }
+
+// move takes a message's old counts back and adds its new ones.
+func (s *sessionCounters) move(m *ledgerMessage) {
+	s.touched = true
+	old, now := s.outcome(&m.before, m.epoch), m.outcome()
+	if old != stats.OutcomeNone {
+		s.delta = s.delta.Sub(m.before.Counts())
+	}
+	if now != stats.OutcomeNone {
+		s.delta = s.delta.Add(m.now.Counts())
+	}
+	for side, outcome := range [2]stats.Outcome{stats.OutcomeSent, stats.OutcomeFailed} {
+		oldAt, nowAt := m.before.At(), m.now.At()
+		if now == outcome && nowAt.After(s.newest[side]) {
+			s.newest[side] = nowAt
+		}
+		if old == outcome && (now != outcome || nowAt.Before(oldAt)) && oldAt.After(s.gone[side]) {
+			s.gone[side] = oldAt
+		}
+	}
+}
+
+// settle finds out what becomes of last_sent_at and last_failed_at. The latest
+// has to be looked for only when it went and nothing as late came.
+func (s *sessionCounters) settle() {
+	for side := range s.last {
+		s.recount[side] = !s.gone[side].IsZero() && !s.gone[side].Before(s.last[side]) && s.newest[side].Before(s.last[side])
+		if !s.newest[side].After(s.last[side]) {
+			s.newest[side] = time.Time{}
+		}
+	}
+}
+
+// mirrored reports whether the foreign table's row changes too: it knows
+// nothing of receipts.
+func (s *sessionCounters) mirrored() bool {
+	if s.delta.Sent != 0 || s.delta.Failed != 0 {
+		return true
+	}
+	for side := range s.last {
+		if s.recount[side] || !s.newest[side].IsZero() {
+			return true
+		}
+	}
+	return false
+}
