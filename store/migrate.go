@@ -2,12 +2,12 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"slices"
 	"strconv"
@@ -155,28 +155,22 @@ func (db *DB) applyMigrations(ctx context.Context, set string, applied *[]Migrat
 	if err != nil {
 		return err
 	}
-	dialect := goose.DialectPostgres
-	if db.backend == SQLite {
-		dialect = goose.DialectSQLite3
-	}
 	known, err := readMigrations(files)
 	if err != nil {
 		return err
 	}
+	dialect, pool := goose.DialectPostgres, db.pools[0]
+	if db.backend == SQLite {
+		// goose reads times in SQLite's own form, so it gets a connection that
+		// does, too.
+		dialect = goose.DialectSQLite3
+		if pool, err = db.file.pool("&_txlock=immediate", 1); err != nil {
+			return err
+		}
+		defer pool.Close()
+	}
 	for attempt := 1; ; attempt++ {
-		// db.pools[0] is the writer on both back ends.
-		provider, err := goose.NewProvider(dialect, db.pools[0], files,
-			goose.WithTableName(db.ownName("schema_migrations_"+set)),
-			goose.WithDisableGlobalRegistry(true),
-			goose.WithLogger(goose.NopLogger()))
-		if err != nil {
-			return fmt.Errorf("migrations of the %s database: %w", set, err)
-		}
-		results, err := provider.Up(ctx)
-		var partial *goose.PartialError
-		if errors.As(err, &partial) {
-			results = partial.Applied
-		}
+		results, err := db.goose(ctx, dialect, pool, files, set)
 		for _, r := range results {
 			i := slices.IndexFunc(known, func(m Migration) bool { return m.Version == r.Source.Version })
 			*applied = append(*applied, known[i])
@@ -185,9 +179,25 @@ func (db *DB) applyMigrations(ctx context.Context, set string, applied *[]Migrat
 			return nil
 		}
 		if db.backend != SQLite || attempt == maxAttempts || !pause(ctx, attempt) {
-			return fmt.Errorf("migrate the %s database: %w", set, classify(err))
+			return fmt.Errorf("migrate the %s database: %w", set, ended(ctx, err))
 		}
 	}
+}
+
+func (db *DB) goose(ctx context.Context, dialect goose.Dialect, pool *sql.DB, files fs.FS, set string) ([]*goose.MigrationResult, error) {
+	provider, err := goose.NewProvider(dialect, pool, files,
+		goose.WithTableName(db.ownName("schema_migrations_"+set)),
+		goose.WithDisableGlobalRegistry(true),
+		goose.WithLogger(goose.NopLogger()))
+	if err != nil {
+		return nil, err
+	}
+	results, err := provider.Up(ctx)
+	var partial *goose.PartialError
+	if errors.As(err, &partial) {
+		results = partial.Applied
+	}
+	return results, err
 }
 
 // lockMigrations waits for the advisory lock on a connection of its own, which
@@ -272,11 +282,7 @@ func (db *DB) ownTableExists(q *gorm.DB, table string) (exists bool, err error) 
 
 // exists is false for an SQLite file that is not there yet.
 func (db *DB) exists() bool {
-	if db.backend != SQLite {
-		return true
-	}
-	_, err := os.Stat(db.path)
-	return !errors.Is(err, fs.ErrNotExist)
+	return db.file == nil || db.file.exists()
 }
 
 func migrationFS(backend, set string) (fs.FS, error) {

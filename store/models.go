@@ -108,6 +108,8 @@ type UserSession struct {
 	IsActive  bool   // true where the column is missing
 	LastUsed  *UTCTime
 	ExpiresAt UTCTime
+	CreatedAt UTCTime `gorm:"autoCreateTime:false"`
+	UpdatedAt UTCTime `gorm:"autoUpdateTime:false"`
 
 	User *User `gorm:"foreignKey:UserID"`
 }

@@ -64,7 +64,7 @@ type DB struct {
 	pools  []*sql.DB // the first one writes
 
 	backend   string
-	path      string // SQLite's file
+	file      *sqliteFile // nil on PostgreSQL
 	migrating sync.Mutex
 }
 

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -38,13 +39,12 @@ func openSQLite(path string, conns int) (*DB, error) {
 		return nil, errors.New("the SQLite DSN takes a path and no options")
 	}
 
-	db := &DB{backend: SQLite, path: filepath.Clean(path)}
-	file := &sqliteFile{path: db.path}
-	writer, err := file.pool("&_txlock=immediate", 1)
+	db := &DB{backend: SQLite, file: &sqliteFile{path: filepath.Clean(path)}}
+	writer, err := db.file.pool("&_txlock=immediate&_timefmt="+url.QueryEscape(sqliteTime), 1)
 	if err != nil {
 		return nil, err
 	}
-	reader, err := file.pool("&_pragma=query_only(1)", conns)
+	reader, err := db.file.pool("&_pragma=query_only(1)&_timefmt="+url.QueryEscape(sqliteTime), conns)
 	if err != nil {
 		return nil, errors.Join(err, writer.Close())
 	}
@@ -70,8 +70,7 @@ func (f *sqliteFile) pool(options string, conns int) (*sql.DB, error) {
 	// synchronous=FULL makes each commit durable in WAL mode too: an event that
 	// was acknowledged must survive a power failure (contract §8).
 	dsn := "file:" + (&url.URL{Path: f.path}).EscapedPath() +
-		fmt.Sprintf("?_timefmt=%s&_pragma=busy_timeout(%d)&_pragma=foreign_keys(1)&_pragma=synchronous(full)",
-			url.QueryEscape(sqliteTime), sqliteBusyMillis) + options
+		fmt.Sprintf("?_pragma=busy_timeout(%d)&_pragma=foreign_keys(1)&_pragma=synchronous(full)", sqliteBusyMillis) + options
 	inner, err := (&sqlitedriver.SQLite{}).OpenConnector(dsn)
 	if err != nil {
 		return nil, errors.New("the SQLite path cannot be used")
@@ -80,6 +79,12 @@ func (f *sqliteFile) pool(options string, conns int) (*sql.DB, error) {
 	pool.SetMaxOpenConns(conns)
 	pool.SetMaxIdleConns(conns)
 	return pool, nil
+}
+
+// exists says whether the file is there already.
+func (f *sqliteFile) exists() bool {
+	_, err := os.Stat(f.path)
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // prepare creates the folder and puts the file into WAL mode, which it then
@@ -92,7 +97,16 @@ func (f *sqliteFile) prepare(ctx context.Context, connect func(context.Context) 
 		return nil
 	}
 	if err := os.MkdirAll(filepath.Dir(f.path), 0o750); err != nil {
-		return fmt.Errorf("%w: create the folder of the SQLite file: %w", ErrUnavailable, err)
+		return fmt.Errorf("%w: create the folder of the SQLite file: %w", ErrUnavailable, bare(err))
+	}
+	// For us alone: the file holds credentials. SQLite gives its -wal and -shm
+	// files the same permissions.
+	created, err := os.OpenFile(f.path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("%w: open the SQLite file: %w", ErrUnavailable, bare(err))
+	}
+	if err := created.Close(); err != nil {
+		return fmt.Errorf("%w: open the SQLite file: %w", ErrUnavailable, bare(err))
 	}
 	conn, err := connect(ctx)
 	if err != nil {
@@ -119,6 +133,15 @@ func (c *sqliteConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	}
 	conn, err := c.Connector.Connect(ctx)
 	return conn, classify(err)
+}
+
+// bare leaves the path, which is the DSN, out of an error of the os package.
+func bare(err error) error {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err
+	}
+	return err
 }
 
 // sqliteKind is the sentinel that an SQLite error stands for, nil for none.
