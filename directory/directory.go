@@ -1,0 +1,161 @@
+// Package directory answers who a caller is, which sessions are theirs and what
+// they have subscribed to, from a bounded cache in front of the transactional
+// database, so that a known caller costs no database call.
+package directory
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"time"
+
+	"github.com/genfity/wa-gateway/store"
+)
+
+// Source is the part of the transactional database that the directory reads.
+// *store.Transactional implements it.
+type Source interface {
+	User(ctx context.Context, id string) (*store.User, error)
+	UserByAPIKey(ctx context.Context, value string) (*store.User, error)
+	UserBySessionToken(ctx context.Context, token string) (*store.User, *store.UserSession, error)
+	KeyByHash(ctx context.Context, hash string) (*store.APIKey, error)
+	Session(ctx context.Context, sessionID string) (*store.Session, error)
+	SubscriptionsOf(ctx context.Context, userID string) ([]store.Subscription, error)
+}
+
+// Options configure a Directory. The zero value of a field is its default.
+type Options struct {
+	Source Source
+	// TTL is how long after it was last asked for an entry is still answered
+	// without a database call (30 s). What the database says is never older than
+	// TTL plus a third of it.
+	TTL time.Duration
+	// Size bounds the entries of each kind (100,000).
+	Size int
+	// Now is the wall clock.
+	Now func() time.Time
+}
+
+// Directory is safe for concurrent use.
+type Directory struct {
+	source        Source
+	now           func() time.Time
+	credentials   *cache[[sha256.Size]byte, credential]
+	users         *cache[string, store.User]
+	sessions      *cache[string, store.Session]
+	subscriptions *cache[string, []store.Subscription]
+}
+
+// New makes a Directory; it reads nothing yet.
+func New(o Options) *Directory {
+	if o.TTL <= 0 {
+		o.TTL = 30 * time.Second
+	}
+	if o.Size <= 0 {
+		o.Size = 100_000
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	loads := make(chan struct{}, maxLoads)
+	return &Directory{
+		source:        o.Source,
+		now:           o.Now,
+		credentials:   newCache[[sha256.Size]byte, credential](o, loads),
+		users:         newCache[string, store.User](o, loads),
+		sessions:      newCache[string, store.Session](o, loads),
+		subscriptions: newCache[string, []store.Subscription](o, loads),
+	}
+}
+
+// Close ends the caches' own goroutines.
+func (d *Directory) Close() {
+	d.credentials.close()
+	d.users.close()
+	d.sessions.close()
+	d.subscriptions.close()
+}
+
+// User returns an active user. The error is store.ErrNotFound for one that does
+// not exist or is not active, so that the two cannot be told apart.
+func (d *Directory) User(ctx context.Context, id string) (*store.User, error) {
+	user, err := d.users.get(ctx, id, func(ctx context.Context) (*store.User, error) {
+		return d.source.User(ctx, id)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if !user.IsActive {
+		return nil, store.ErrNotFound
+	}
+	return user, nil
+}
+
+// Session returns a session that belongs to userID. The error is
+// store.ErrNotFound for one that does not exist and for somebody else's: this is
+// the one place where tenants are kept apart (contract §4).
+func (d *Directory) Session(ctx context.Context, userID, sessionID string) (*store.Session, error) {
+	session, err := d.sessions.get(ctx, sessionID, func(ctx context.Context) (*store.Session, error) {
+		return d.source.Session(ctx, sessionID)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if session.SessionID != sessionID || session.UserID == nil || *session.UserID != userID {
+		return nil, store.ErrNotFound
+	}
+	return session, nil
+}
+
+// Subscription returns the user's subscription that is active at this very
+// moment, the one that lasts longest if there are several, with its package.
+// Expiry is judged by the clock, not by the cache. The error is
+// store.ErrNotFound when none is active.
+func (d *Directory) Subscription(ctx context.Context, userID string) (*store.Subscription, error) {
+	all, err := d.Subscriptions(ctx, userID)
+	if err != nil {
+		return nil, err
+	}
+	now := d.now()
+	var best *store.Subscription
+	for i := range all {
+		s := &all[i]
+		if IsActive(s, now) && (best == nil || s.ExpiredAt.After(best.ExpiredAt.Time)) {
+			best = s
+		}
+	}
+	if best == nil {
+		return nil, store.ErrNotFound
+	}
+	return best, nil
+}
+
+// Subscriptions returns all subscriptions of a user, active or not.
+func (d *Directory) Subscriptions(ctx context.Context, userID string) ([]store.Subscription, error) {
+	all, err := d.subscriptions.get(ctx, userID, func(ctx context.Context) (*[]store.Subscription, error) {
+		list, err := d.source.SubscriptionsOf(ctx, userID)
+		return &list, err
+	})
+	if err != nil {
+		if errors.Is(err, store.ErrNotFound) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	return *all, nil
+}
+
+// IsActive tells whether a subscription allows calls at the moment now.
+func IsActive(s *store.Subscription, now time.Time) bool {
+	return s.Status == "active" && s.ExpiredAt.After(now)
+}
+
+// ForgetSession drops what is remembered of a session, after it was created or
+// removed.
+func (d *Directory) ForgetSession(sessionID string) { d.sessions.forget(sessionID) }
+
+// ForgetUser drops what is remembered of a user and their subscriptions.
+func (d *Directory) ForgetUser(userID string) {
+	d.users.forget(userID)
+	d.subscriptions.forget(userID)
+}
