@@ -1,0 +1,5 @@
+//go:build race
+
+package bodyedit
+
+const raceEnabled = true
