@@ -1,0 +1,68 @@
+# Everything is built and run by the Go toolchain alone; tools come by `go tool`
+# in the versions that go.mod and tools/go.mod pin. `make test` also wants
+# PostgreSQL and Redis, and installs them where it may (scripts/with-services).
+
+SHELL := /bin/sh
+GO ?= go
+
+# nobadger, nomysql, nopgx: what xcaddy leaves out of Caddy's certificate store.
+TAGS := nobadger,nomysql,nopgx
+LDFLAGS := -s -w
+ENVFILE := $(if $(wildcard .env),--envfile .env)
+
+# Extra arguments, as in: make test ARGS='-run TestReload -count=10'
+PKG ?= ./...
+ARGS ?=
+FUZZTIME ?= 30s
+
+# The same flags for every build without the race detector, xcaddy's among them,
+# so that they share one build cache.
+PURE := CGO_ENABLED=0 GOFLAGS="$$($(GO) env GOFLAGS) -trimpath -tags=$(TAGS)"
+
+# The race detector needs a C compiler; without one the tests run without it.
+RACE ?= $(if $(shell command -v $$($(GO) env CC)),-race)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/caddy: Caddy with the gateway
+	$(PURE) $(GO) build -ldflags "$(LDFLAGS)" -o bin/caddy .
+
+.PHONY: run
+run: build ## build, then run the Caddyfile with the settings of .env (none: a demo on :8070)
+	exec bin/caddy run --config Caddyfile --adapter caddyfile $(ENVFILE)
+
+.PHONY: xcaddy
+xcaddy: ## build bin/caddy-xcaddy the way users of other plugins do
+	scripts/xcaddy bin/caddy-xcaddy
+
+.PHONY: test
+test: ## run all tests with the race detector, on a real PostgreSQL and Redis
+	scripts/with-services $(GO) run ./scripts/gotest $(RACE) -vet=off -tags=$(TAGS) $(ARGS) $(PKG)
+
+.PHONY: fuzz
+fuzz: ## run every fuzz test for FUZZTIME (30s)
+	scripts/fuzz $(FUZZTIME)
+
+.PHONY: bench
+bench: build ## measure what the gateway adds to a call
+	scripts/with-services $(GO) run ./bench $(ARGS)
+
+.PHONY: lint
+lint: ## check format, go vet and golangci-lint
+	@files=$$(gofmt -l .) && { [ -z "$$files" ] || { echo "not gofmt-ed (make fmt):"; echo "$$files"; exit 1; }; }
+	$(PURE) $(GO) vet ./...
+	$(PURE) $(GO) tool -modfile=tools/go.mod golangci-lint run
+
+.PHONY: fmt
+fmt: build ## format Go code and Caddyfiles
+	$(PURE) $(GO) tool -modfile=tools/go.mod golangci-lint fmt
+	for f in Caddyfile caddyfile-examples/*; do bin/caddy fmt --overwrite "$$f"; done
+
+.PHONY: clean
+clean: ## remove what was built (not the data)
+	rm -rf bin
