@@ -60,8 +60,10 @@ func classify(err error) error {
 		}
 		return err
 	}
-	if kind := sqliteKind(err); kind != nil {
+	if kind, ok := sqliteKind(err); kind != nil {
 		return fmt.Errorf("%w: %w", kind, err)
+	} else if ok {
+		return err // its errors have the methods of a net.Error
 	}
 
 	var connectErr *pgconn.ConnectError

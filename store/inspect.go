@@ -132,11 +132,7 @@ func (s *foreignSchema) usable() error {
 func inspect(ctx context.Context, db *DB, want Naming) (*foreignSchema, error) {
 	var seen map[string][]foundColumn
 	err := db.read(ctx, func(q *gorm.DB) (err error) {
-		if db.backend == Postgres {
-			seen, err = postgresColumns(q)
-		} else {
-			seen, err = sqliteColumns(q)
-		}
+		seen, err = db.columns(q)
 		return err
 	})
 	if err != nil {
@@ -211,6 +207,15 @@ func (s *foreignSchema) bind(db *DB) error {
 	}
 	s.reader, err = newGorm(gormlite.OpenDB(db.pools[1]), db.namer(s), true)
 	return err
+}
+
+// columns lists the columns of the tables that have one of the foreign tables'
+// names, in either spelling.
+func (db *DB) columns(q *gorm.DB) (map[string][]foundColumn, error) {
+	if db.backend == Postgres {
+		return postgresColumns(q)
+	}
+	return sqliteColumns(q)
 }
 
 // tableNames are the foreign tables' names in both spellings.

@@ -100,6 +100,13 @@ func (t *Transactional) createForeign(ctx context.Context, opts MigrateOptions, 
 		return nil
 	}
 	err := t.db.tx(ctx, func(q *gorm.DB) error {
+		// Another process may have been here since; SQLite has no lock that
+		// lasts longer than a transaction.
+		seen, err := t.db.columns(q)
+		if err != nil || len(seen) > 0 {
+			report.CreatedTables, report.CreateSQL = nil, nil
+			return err
+		}
 		for _, statement := range report.CreateSQL {
 			if err := q.Exec(statement).Error; err != nil {
 				return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"maps"
 	"net/url"
 	"strings"
 	"time"
@@ -76,7 +77,7 @@ func postgresConfig(dsn string) (*pgx.ConnConfig, error) {
 		cfg.RuntimeParams["application_name"] = applicationName
 	}
 	// Sent in the start-up packet this outranks ALTER DATABASE and ALTER ROLE.
-	delete(cfg.RuntimeParams, "TimeZone")
+	maps.DeleteFunc(cfg.RuntimeParams, func(name, _ string) bool { return strings.EqualFold(name, "timezone") })
 	cfg.RuntimeParams["timezone"] = "UTC"
 	if searchPath != "" {
 		cfg.RuntimeParams["search_path"] = quote(searchPath)

@@ -144,34 +144,33 @@ func bare(err error) error {
 	return err
 }
 
-// sqliteKind is the sentinel that an SQLite error stands for, nil for none.
-func sqliteKind(err error) error {
-	var sqliteErr *sqlite3.Error
-	if !errors.As(err, &sqliteErr) {
-		return nil
+// sqliteKind is the sentinel that an SQLite error stands for, nil for none; ok
+// says whether it is an SQLite error at all. Some come as bare codes.
+func sqliteKind(err error) (kind error, ok bool) {
+	var extended sqlite3.ExtendedErrorCode
+	if errors.As(err, &extended) {
+		switch extended {
+		case sqlite3.CONSTRAINT_UNIQUE, sqlite3.CONSTRAINT_PRIMARYKEY:
+			return ErrConflict, true
+		}
 	}
-	switch sqliteErr.ExtendedCode() {
-	case sqlite3.CONSTRAINT_UNIQUE, sqlite3.CONSTRAINT_PRIMARYKEY:
-		return ErrConflict
+	var code sqlite3.ErrorCode
+	if !errors.As(err, &code) {
+		return nil, false
 	}
-	switch sqliteErr.Code() {
+	switch code {
 	case sqlite3.BUSY, sqlite3.LOCKED, sqlite3.FULL, sqlite3.IOERR, sqlite3.CANTOPEN,
 		sqlite3.READONLY, sqlite3.PERM, sqlite3.CORRUPT, sqlite3.NOTADB, sqlite3.NOMEM,
-		sqlite3.PROTOCOL, sqlite3.NOLFS:
-		return ErrUnavailable
+		sqlite3.PROTOCOL, sqlite3.NOLFS, sqlite3.INTERRUPT:
+		return ErrUnavailable, true
 	}
-	return nil
+	return nil, true
 }
 
 // sqliteInterrupted says that the caller's context ended the call.
-func sqliteInterrupted(err error) bool {
-	var sqliteErr *sqlite3.Error
-	return errors.As(err, &sqliteErr) && sqliteErr.Code() == sqlite3.INTERRUPT || errors.Is(err, sqlite3.INTERRUPT)
-}
+func sqliteInterrupted(err error) bool { return errors.Is(err, sqlite3.INTERRUPT) }
 
 // sqliteBusy says that another connection was in the way.
 func sqliteBusy(err error) bool {
-	var sqliteErr *sqlite3.Error
-	return errors.As(err, &sqliteErr) &&
-		(sqliteErr.Code() == sqlite3.BUSY || sqliteErr.Code() == sqlite3.LOCKED)
+	return errors.Is(err, sqlite3.BUSY) || errors.Is(err, sqlite3.LOCKED)
 }
