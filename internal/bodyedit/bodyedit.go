@@ -97,7 +97,7 @@ func Multipart(r io.Reader, boundary string, rules Rules) io.Reader {
 // from then on. The given Content-Type decides how the body is read; a body that has none, or is
 // said to be plain text or octets, is JSON when it starts with "{". Such a body that is empty
 // stays so. Every other one gives an error that wraps ErrUnsupported. To tell, Edit may read from
-// r. The reader fails like JSON's.
+// r. The reader fails like JSON's; the length of what it returns is not known beforehand.
 func Edit(contentType string, r io.Reader, rules Rules) (out io.Reader, newContentType string, err error) {
 	kind, boundary, err := kindOf(contentType)
 	if err != nil {

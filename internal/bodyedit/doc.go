@@ -33,7 +33,7 @@
 //	  bad or cut percent escape; escapes that are not UTF-8            refused
 //	  name that is empty, or has a control character or one of "%&;=\  refused
 //	  name whose brackets are not "name[a][b]"; "[name]"               refused
-//	  ; in a name                                                      refused
+//	  ; in a name; a name that starts with { (JSON sent as a form)     refused
 //	  ; = and control characters in a value                            kept, written as %XX
 //	  + in a name or value                                             a space, as ever
 //	  nothing between two &                                            dropped

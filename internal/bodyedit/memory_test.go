@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -146,7 +148,7 @@ func TestBufferSize(t *testing.T) {
 
 func BenchmarkUpload(b *testing.B) {
 	for _, size := range []int{mega, 64 * mega} {
-		for name := range uploads {
+		for _, name := range slices.Sorted(maps.Keys(uploads)) {
 			b.Run(fmt.Sprintf("%s/%dMB", name, size/mega), func(b *testing.B) {
 				b.ReportAllocs()
 				b.SetBytes(int64(size))
