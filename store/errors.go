@@ -50,13 +50,17 @@ func classify(err error) error {
 		return ErrNotFound
 	}
 
+	var connectErr *pgconn.ConnectError
+	if errors.As(err, &connectErr) {
+		return fmt.Errorf("%w: %w", ErrUnavailable, connectErr.Unwrap())
+	}
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) {
 		switch {
 		case unavailableState(pgErr.Code):
-			return fmt.Errorf("%w: %w", ErrUnavailable, pgErr)
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
 		case pgErr.Code == "23505" || pgErr.Code == "23P01":
-			return fmt.Errorf("%w: %w", ErrConflict, pgErr)
+			return fmt.Errorf("%w: %w", ErrConflict, err)
 		}
 		return err
 	}
@@ -64,11 +68,6 @@ func classify(err error) error {
 		return fmt.Errorf("%w: %w", kind, err)
 	} else if ok {
 		return err // its errors have the methods of a net.Error
-	}
-
-	var connectErr *pgconn.ConnectError
-	if errors.As(err, &connectErr) {
-		return fmt.Errorf("%w: %w", ErrUnavailable, connectErr.Unwrap())
 	}
 	if isConnectionFailure(err) {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)

@@ -2,12 +2,19 @@ package store_test
 
 import (
 	"context"
+	"os"
 	"testing"
 	"time"
 
 	"github.com/genfity/wa-gateway/store"
 	"github.com/genfity/wa-gateway/store/storetest"
 )
+
+// The process, too, is in another time zone than the databases' UTC.
+func TestMain(m *testing.M) {
+	time.Local = time.FixedZone("WIB", 7*60*60)
+	os.Exit(m.Run())
+}
 
 // openDB opens a test's database.
 func openDB(t *testing.T, dsn string) *store.DB {
