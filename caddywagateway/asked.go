@@ -1,0 +1,100 @@
+package caddywagateway
+
+import (
+	"bytes"
+	"encoding/json"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+
+	"github.com/genfity/wa-gateway/internal/bodyedit"
+	"github.com/genfity/wa-gateway/routes"
+)
+
+// askedNames are the members in which a client names the session that it wants
+// to have created, as bodyedit.NormalizeName writes them, best first.
+var askedNames = []string{"sessionid", "session", "id", "name"}
+
+// askedSession finds the id that the body of a CreateSession call asks for;
+// empty when it asks for none. Two spellings that disagree are refused.
+func askedSession(contentType string, raw []byte) (string, error) {
+	members, err := textMembers(contentType, raw)
+	if err != nil {
+		return "", refuse(http.StatusBadRequest, "The body is not valid")
+	}
+	for _, name := range askedNames {
+		values := members[name]
+		if len(values) == 0 {
+			continue
+		}
+		for _, v := range values[1:] {
+			if v != values[0] {
+				return "", refuse(http.StatusBadRequest, "The body names two different sessions")
+			}
+		}
+		if routes.ValidID(values[0]) {
+			return values[0], nil
+		}
+		if name != "name" { // a name may be any text
+			return "", refuse(http.StatusBadRequest,
+				"A session id is 1 to 255 letters, digits and any of - _ . : @ + | ~").
+				with(map[string]string{"field": name})
+		}
+	}
+	return "", nil
+}
+
+// textMembers collects the top-level members of a small body that are text.
+func textMembers(contentType string, raw []byte) (map[string][]string, error) {
+	members := make(map[string][]string)
+	add := func(name, value string) {
+		if value != "" {
+			normal := bodyedit.NormalizeName(name)
+			members[normal] = append(members[normal], value)
+		}
+	}
+	mediaType, params, _ := mime.ParseMediaType(contentType)
+	switch mediaType {
+	case "application/x-www-form-urlencoded":
+		form, err := url.ParseQuery(string(raw))
+		if err != nil {
+			return nil, err
+		}
+		addForm(form, add)
+	case "multipart/form-data":
+		form, err := multipart.NewReader(bytes.NewReader(raw), params["boundary"]).ReadForm(int64(len(raw)))
+		if err != nil {
+			return nil, err
+		}
+		addForm(form.Value, add)
+	default:
+		decoder := json.NewDecoder(bytes.NewReader(raw))
+		if _, err := decoder.Token(); err != nil {
+			return nil, err
+		}
+		for decoder.More() {
+			name, err := decoder.Token()
+			if err != nil {
+				return nil, err
+			}
+			var value any
+			if err := decoder.Decode(&value); err != nil {
+				return nil, err
+			}
+			text, _ := value.(string)
+			if s, ok := name.(string); ok {
+				add(s, text)
+			}
+		}
+	}
+	return members, nil
+}
+
+func addForm(form map[string][]string, add func(name, value string)) {
+	for name, values := range form {
+		for _, value := range values {
+			add(name, value)
+		}
+	}
+}

@@ -1,0 +1,156 @@
+package caddywagateway
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/genfity/wa-gateway/internal/bodyedit"
+	"github.com/genfity/wa-gateway/routes"
+	"github.com/genfity/wa-gateway/waserver"
+)
+
+// smallBody is how much of a body is read before anything is decided, in bytes:
+// a body that fits is checked whole before it costs the caller a message. What
+// is larger streams.
+const smallBody = 64 << 10
+
+// body is what of the client's body reaches the WA server.
+type body struct {
+	reader      io.ReadCloser
+	length      int64 // -1 when not known
+	contentType string
+	whole       []byte // the rewritten body where it was small, else nil
+	stream      *streamedBody
+}
+
+// streamedBody remembers why reading stopped: the transport only says that it
+// could not send.
+type streamedBody struct {
+	io.Reader
+	io.Closer
+	err error
+}
+
+func (s *streamedBody) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.err = err
+	}
+	return n, err
+}
+
+// readBody rewrites the client's body: the verified identity in, every other
+// spelling of one out. wholeOnly bodies are read to their end first.
+func (x *exchange) readBody(wholeOnly bool) (*body, error) {
+	r := x.r
+	if !hasBody(r) {
+		return &body{reader: http.NoBody}, nil
+	}
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return nil, refuse(http.StatusUnsupportedMediaType, "Send the body without Content-Encoding")
+	}
+	limit := x.MaxBody
+	if x.match.Route.Class == routes.ClassMessage && !wholeOnly {
+		limit = x.MaxMessageBody
+	}
+	if r.ContentLength > limit {
+		return nil, tooLarge(limit)
+	}
+	bound := int64(smallBody)
+	if wholeOnly {
+		bound = limit
+	}
+	start, err := io.ReadAll(io.LimitReader(r.Body, bound+1))
+	if err != nil {
+		return nil, bodyRefusal(err, limit)
+	}
+	contentType := r.Header.Get("Content-Type")
+	if int64(len(start)) <= bound {
+		if len(start) == 0 {
+			return &body{reader: http.NoBody}, nil
+		}
+		if x.call.Endpoint == waserver.CreateSession {
+			if x.call.SessionID, err = askedSession(contentType, start); err != nil {
+				return nil, err
+			}
+		}
+		edited, newType, err := bodyedit.EditBytes(contentType, start, x.bodyRules(limit))
+		if err != nil {
+			return nil, bodyRefusal(err, limit)
+		}
+		return &body{
+			reader: io.NopCloser(bytes.NewReader(edited)), length: int64(len(edited)),
+			contentType: newType, whole: edited,
+		}, nil
+	}
+	if wholeOnly {
+		return nil, tooLarge(limit)
+	}
+	edited, newType, err := bodyedit.Edit(contentType, io.MultiReader(bytes.NewReader(start), r.Body), x.bodyRules(limit))
+	if err != nil {
+		return nil, bodyRefusal(err, limit)
+	}
+	stream := &streamedBody{Reader: edited, Closer: r.Body}
+	return &body{reader: stream, length: -1, contentType: newType, stream: stream}, nil
+}
+
+// bodyRules are what becomes of a body's members: identities out, the verified
+// one in, and a single recipient where a single message is paid for.
+func (x *exchange) bodyRules(limit int64) bodyedit.Rules {
+	rules := bodyedit.Rules{Drop: x.server.dialect.Identity, MaxBytes: limit}
+	if x.match.Route.Class == routes.ClassMessage && x.call.Endpoint != waserver.Broadcast {
+		rules.Scalar = isRecipient
+	}
+	for _, field := range x.server.dialect.Fields(&x.call) {
+		rules.Set = append(rules.Set, bodyedit.Field{Name: field.Name, Value: field.Value})
+	}
+	return rules
+}
+
+// hasBody tells whether a body may follow that is worth reading; those of GET
+// and DELETE mean nothing and are not passed on.
+func hasBody(r *http.Request) bool {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodDelete:
+		return false
+	}
+	return r.Body != nil && r.Body != http.NoBody && r.ContentLength != 0
+}
+
+// isRecipient names the members that say who a single message goes to: each
+// must hold one value, or one call would send many messages.
+func isRecipient(name string) bool {
+	switch name {
+	case "to", "phone", "number", "recipient", "recipients", "numbers", "phones", "chatid", "jid":
+		return true
+	default:
+		return false
+	}
+}
+
+func tooLarge(limit int64) *refusal {
+	return refuse(http.StatusRequestEntityTooLarge,
+		fmt.Sprintf("The body is larger than %d bytes", limit)).with(map[string]int64{"max_bytes": limit})
+}
+
+// bodyRefusal is the answer to a body that could not be rewritten.
+func bodyRefusal(err error, limit int64) *refusal {
+	var syntax *bodyedit.SyntaxError
+	var tooBig *http.MaxBytesError
+	switch {
+	case errors.As(err, &syntax):
+		return refuse(http.StatusBadRequest, "The body is not valid: "+syntax.Reason).
+			with(map[string]int64{"offset": syntax.Offset})
+	case errors.Is(err, bodyedit.ErrTooLarge), errors.As(err, &tooBig):
+		return tooLarge(limit)
+	case errors.Is(err, bodyedit.ErrUnsupported):
+		return refuse(http.StatusUnsupportedMediaType,
+			"Send the body as application/json, application/x-www-form-urlencoded or multipart/form-data, in UTF-8")
+	default:
+		return refuse(http.StatusBadRequest, "The body could not be read to its end").because(err)
+	}
+}

@@ -1,0 +1,398 @@
+package caddywagateway
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+)
+
+// parseGlobalOption reads the global option:
+//
+//	wa_gateway {
+//		transactional_db [<dsn>] {
+//			dsn|host|port|user|password|name|sslmode <value>
+//			max_conns <number>
+//		}
+//		primary_db [<dsn>] { … }
+//		naming   snake|prisma
+//		migrate  on|off
+//		demo
+//		limiter  memory|redis|<module> …
+//		rate_limit [<messages> [<window>]] {
+//			messages [<number>]
+//			window   [<duration>]
+//		}
+//		package <name> <messages> [<window>]
+//		cache {
+//			ttl  <duration>
+//			size <number>
+//		}
+//		wa_server [<name> [<url>]] {
+//			url     <url>
+//			token   <token>
+//			dialect [<module> …]
+//		}
+//		admin_token  <token>
+//		events_token <token>
+//	}
+//
+// A window may be a number of seconds. rate_limit's messages and window,
+// naming, limiter and dialect keep their defaults when nothing follows them, so
+// that `messages {$DEFAULT_RATE_LIMIT}` works with the variable unset or empty.
+func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
+	if existing != nil {
+		return nil, d.Err("the global option wa_gateway stands twice: merge the two blocks")
+	}
+	a := new(App)
+	if err := a.UnmarshalCaddyfile(d); err != nil {
+		return nil, err
+	}
+	return httpcaddyfile.App{Name: "wa_gateway", Value: caddyconfig.JSON(a, nil)}, nil
+}
+
+// UnmarshalCaddyfile sets up the app from Caddyfile tokens; see
+// parseGlobalOption for the syntax.
+func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next()
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	seen := make(map[string]bool)
+	for d.NextBlock(0) {
+		option := d.Val()
+		if seen[option] && option != "package" && option != "wa_server" {
+			return d.Errf("%s is set twice", option)
+		}
+		seen[option] = true
+		if err := a.unmarshalOption(d, option); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *App) unmarshalOption(d *caddyfile.Dispenser, option string) error {
+	switch option {
+	case "transactional_db":
+		a.TransactionalDB = new(Database)
+		return a.TransactionalDB.unmarshal(d)
+	case "primary_db":
+		a.PrimaryDB = new(Database)
+		return a.PrimaryDB.unmarshal(d)
+	case "naming":
+		return optionalArg(d, &a.Naming)
+	case "migrate":
+		var on bool
+		err := onOffArg(d, &on)
+		a.MigrateOff = !on
+		return err
+	case "demo":
+		a.Demo = true
+		return noArgs(d)
+	case "limiter":
+		return a.unmarshalLimiter(d)
+	case "rate_limit":
+		a.RateLimit = new(RateLimit)
+		return a.RateLimit.unmarshal(d)
+	case "package":
+		return a.unmarshalPackage(d)
+	case "cache":
+		a.Cache = new(Cache)
+		return a.Cache.unmarshal(d)
+	case "wa_server":
+		s := new(WAServer)
+		a.WAServers = append(a.WAServers, s)
+		return s.unmarshal(d)
+	case "admin_token":
+		return oneArg(d, &a.AdminToken)
+	case "events_token":
+		return oneArg(d, &a.EventsToken)
+	default:
+		return d.Errf("unrecognized option %q of wa_gateway", option)
+	}
+}
+
+func (db *Database) unmarshal(d *caddyfile.Dispenser) error {
+	if d.NextArg() {
+		db.DSN = d.Val()
+	}
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	targets := map[string]*string{
+		"dsn": &db.DSN, "host": &db.Host, "port": &db.Port, "user": &db.User,
+		"password": &db.Password, "name": &db.Name, "sslmode": &db.SSLMode,
+	}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		option := d.Val()
+		if option == "max_conns" {
+			if err := numberArg(d, &db.MaxConns); err != nil {
+				return err
+			}
+			continue
+		}
+		target, ok := targets[option]
+		if !ok {
+			return d.Errf("unrecognized option %q of a database", option)
+		}
+		if *target != "" {
+			return d.Errf("%s is set twice", option)
+		}
+		if err := oneArg(d, target); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *App) unmarshalLimiter(d *caddyfile.Dispenser) error {
+	if !d.NextArg() {
+		return nil
+	}
+	name := d.Val()
+	module, err := caddyfile.UnmarshalModule(d, "wa_gateway.limiters."+name)
+	if err != nil {
+		return err
+	}
+	a.LimiterRaw = caddyconfig.JSONModuleObject(module, "limiter", name, nil)
+	return nil
+}
+
+func (l *RateLimit) unmarshal(d *caddyfile.Dispenser) error {
+	args := d.RemainingArgs()
+	if len(args) > 2 {
+		return d.ArgErr()
+	}
+	if len(args) > 0 {
+		if err := parseNumber(d, args[0], &l.Messages); err != nil {
+			return err
+		}
+	}
+	if len(args) > 1 {
+		if err := parseDuration(d, args[1], &l.Window); err != nil {
+			return err
+		}
+	}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		option := d.Val()
+		args := d.RemainingArgs()
+		if len(args) > 1 {
+			return d.ArgErr()
+		}
+		var err error
+		switch {
+		case option != "messages" && option != "window":
+			return d.Errf("unrecognized option %q of rate_limit", option)
+		case len(args) == 0:
+		case option == "messages":
+			err = parseNumber(d, args[0], &l.Messages)
+		default:
+			err = parseDuration(d, args[0], &l.Window)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *App) unmarshalPackage(d *caddyfile.Dispenser) error {
+	args := d.RemainingArgs()
+	if len(args) < 2 || len(args) > 3 {
+		return d.ArgErr()
+	}
+	limit := new(RateLimit)
+	if err := parseNumber(d, args[1], &limit.Messages); err != nil {
+		return err
+	}
+	if len(args) == 3 {
+		if err := parseDuration(d, args[2], &limit.Window); err != nil {
+			return err
+		}
+	}
+	if a.Packages == nil {
+		a.Packages = make(map[string]*RateLimit)
+	}
+	if _, ok := a.Packages[args[0]]; ok {
+		return d.Errf("package %s is set twice", args[0])
+	}
+	a.Packages[args[0]] = limit
+	return nil
+}
+
+func (c *Cache) unmarshal(d *caddyfile.Dispenser) error {
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		var err error
+		switch d.Val() {
+		case "ttl":
+			err = durationArg(d, &c.TTL)
+		case "size":
+			err = numberArg(d, &c.Size)
+		default:
+			return d.Errf("unrecognized option %q of cache", d.Val())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *WAServer) unmarshal(d *caddyfile.Dispenser) error {
+	args := d.RemainingArgs()
+	if len(args) > 2 {
+		return d.ArgErr()
+	}
+	if len(args) > 0 {
+		s.Name = args[0]
+	}
+	if len(args) > 1 {
+		s.URL = args[1]
+	}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		switch d.Val() {
+		case "url":
+			if s.URL != "" {
+				return d.Err("url is set twice")
+			}
+			if err := oneArg(d, &s.URL); err != nil {
+				return err
+			}
+		case "token":
+			if err := oneArg(d, &s.Token); err != nil {
+				return err
+			}
+		case "dialect":
+			if s.DialectRaw != nil {
+				return d.Err("dialect is set twice")
+			}
+			if !d.NextArg() {
+				continue
+			}
+			name := d.Val()
+			module, err := unmarshalDialect(d, name)
+			if err != nil {
+				return err
+			}
+			s.DialectRaw = caddyconfig.JSONModuleObject(module, "dialect", name, nil)
+		default:
+			return d.Errf("unrecognized option %q of wa_server", d.Val())
+		}
+	}
+	return nil
+}
+
+// unmarshalDialect reads a dialect with its options; one without any need not
+// know of Caddyfiles.
+func unmarshalDialect(d *caddyfile.Dispenser, name string) (any, error) {
+	info, err := caddy.GetModule("wa_gateway.dialects." + name)
+	if err != nil {
+		return nil, d.Errf("there is no dialect %q", name)
+	}
+	if _, ok := info.New().(caddyfile.Unmarshaler); ok {
+		return caddyfile.UnmarshalModule(d, string(info.ID))
+	}
+	if d.NextArg() {
+		return nil, d.ArgErr()
+	}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		return nil, d.Errf("unrecognized option %q of dialect %s", d.Val(), name)
+	}
+	return info.New(), nil
+}
+
+// noArgs is for options that stand alone.
+func noArgs(d *caddyfile.Dispenser) error {
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	return nil
+}
+
+// oneArg reads an option's only argument.
+func oneArg(d *caddyfile.Dispenser, target *string) error {
+	if !d.AllArgs(target) {
+		return d.ArgErr()
+	}
+	return nil
+}
+
+// optionalArg reads an option's only argument, if there is one.
+func optionalArg(d *caddyfile.Dispenser, target *string) error {
+	if d.NextArg() {
+		*target = d.Val()
+	}
+	return noArgs(d)
+}
+
+func onOffArg(d *caddyfile.Dispenser, target *bool) error {
+	var value string
+	if err := oneArg(d, &value); err != nil {
+		return err
+	}
+	switch value {
+	case "on":
+		*target = true
+	case "off":
+		*target = false
+	default:
+		return d.Errf("%q is neither on nor off", value)
+	}
+	return nil
+}
+
+func numberArg(d *caddyfile.Dispenser, target *int) error {
+	var value string
+	if err := oneArg(d, &value); err != nil {
+		return err
+	}
+	return parseNumber(d, value, target)
+}
+
+func parseNumber(d *caddyfile.Dispenser, value string, target *int) error {
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 1 {
+		return d.Errf("%q is not a whole number above zero", value)
+	}
+	*target = n
+	return nil
+}
+
+func durationArg(d *caddyfile.Dispenser, target *caddy.Duration) error {
+	var value string
+	if err := oneArg(d, &value); err != nil {
+		return err
+	}
+	return parseDuration(d, value, target)
+}
+
+// parseDuration reads a duration; a bare number is one of seconds.
+func parseDuration(d *caddyfile.Dispenser, value string, target *caddy.Duration) error {
+	if n, err := strconv.Atoi(value); err == nil {
+		value = strconv.Itoa(n) + "s"
+	}
+	duration, err := caddy.ParseDuration(value)
+	if err != nil || duration <= 0 {
+		return d.Errf("%q is not a duration above zero", value)
+	}
+	*target = caddy.Duration(duration)
+	return nil
+}
+
+// durationOr returns a configured duration or its default.
+func durationOr(d caddy.Duration, or time.Duration) time.Duration {
+	if d == 0 {
+		return or
+	}
+	return time.Duration(d)
+}
+
+// Interface guard
+var _ caddyfile.Unmarshaler = (*App)(nil)

@@ -1,0 +1,219 @@
+package caddywagateway
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/genfity/wa-gateway/directory"
+	"github.com/genfity/wa-gateway/recorder"
+	"github.com/genfity/wa-gateway/store"
+)
+
+// databases are the two databases and what lives on top of them: the directory
+// of callers and the recorder of events. They outlive a config reload as long as
+// their settings stay the same.
+type databases struct {
+	settings      databaseSettings
+	logger        *zap.Logger
+	transactional *store.Transactional
+	primary       *store.Primary
+	directory     *directory.Directory
+	recorder      *recorder.Recorder
+
+	pools []*store.DB
+
+	start  sync.Once
+	ctx    context.Context
+	cancel context.CancelFunc
+	done   chan struct{}
+
+	ready   atomic.Bool
+	problem atomic.Pointer[string] // why it is not ready; free of secrets
+}
+
+// databaseSettings are what makes two configurations share their databases.
+type databaseSettings struct {
+	transactional store.Config
+	primary       store.Config
+	naming        store.Naming
+	migrate       bool
+	demo          bool
+	cacheTTL      time.Duration
+	cacheSize     int
+}
+
+// key identifies the settings without showing them: the pool prints its keys
+// when it panics.
+func (s databaseSettings) key() string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q", []any{
+		s.transactional, s.primary, s.naming, s.migrate, s.demo, s.cacheTTL, s.cacheSize,
+	}))
+	return hex.EncodeToString(sum[:])
+}
+
+var databasePool = caddy.NewUsagePool()
+
+// acquireDatabases takes hold of the databases with these settings. Nothing is
+// dialled before run is called.
+func acquireDatabases(settings databaseSettings, logger *zap.Logger) (*databases, string, error) {
+	key := settings.key()
+	value, _, err := databasePool.LoadOrNew(key, func() (caddy.Destructor, error) {
+		return newDatabases(settings, logger)
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	return value.(*databases), key, nil
+}
+
+func newDatabases(settings databaseSettings, logger *zap.Logger) (*databases, error) {
+	d := &databases{settings: settings, logger: logger, done: make(chan struct{})}
+	db, err := store.Open(settings.transactional)
+	if err != nil {
+		return nil, fmt.Errorf("transactional database: %w", err)
+	}
+	d.pools = append(d.pools, db)
+	d.transactional = store.NewTransactional(db, settings.naming)
+
+	if settings.primary.DSN != settings.transactional.DSN {
+		if db, err = store.Open(settings.primary); err != nil {
+			return nil, errors.Join(fmt.Errorf("primary database: %w", err), d.pools[0].Close())
+		}
+		d.pools = append(d.pools, db)
+	}
+	d.primary = store.NewPrimary(db)
+
+	d.directory = directory.New(directory.Options{
+		Source: d.transactional, TTL: settings.cacheTTL, Size: settings.cacheSize,
+	})
+	d.recorder = recorder.New(recorder.Options{
+		Ledger: d.transactional, Logger: logger.Named("recorder"),
+		Unavailable: func(err error) bool { return errors.Is(err, store.ErrUnavailable) },
+	})
+	d.ctx, d.cancel = context.WithCancel(context.Background())
+	return d, nil
+}
+
+// run brings the databases up in the background, once however many
+// configurations use them: own tables up to date, schema looked at, demo data.
+// It tries again until it succeeds or the last user lets go.
+func (d *databases) run() {
+	d.start.Do(func() {
+		go func() {
+			defer close(d.done)
+			wait := 250 * time.Millisecond
+			for {
+				err := d.bringUp(d.ctx)
+				if err == nil {
+					d.ready.Store(true)
+					d.problem.Store(nil)
+					return
+				}
+				if d.ctx.Err() != nil {
+					return
+				}
+				text := err.Error()
+				d.problem.Store(&text)
+				d.logger.Error("databases are not ready; trying again", zap.Error(err), zap.Duration("wait", wait))
+				select {
+				case <-d.ctx.Done():
+					return
+				case <-time.After(wait):
+				}
+				wait = min(2*wait, 10*time.Second)
+			}
+		}()
+	})
+}
+
+// bringUpTimeout bounds one attempt; migrations of a large ledger take their
+// time, so it is generous.
+const bringUpTimeout = 5 * time.Minute
+
+func (d *databases) bringUp(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, bringUpTimeout)
+	defer cancel()
+	if !d.settings.migrate {
+		if _, err := d.transactional.Inspect(ctx); err != nil {
+			return fmt.Errorf("transactional database: %w", err)
+		}
+		return nil
+	}
+	report, err := d.transactional.Migrate(ctx, store.MigrateOptions{})
+	if err != nil {
+		return fmt.Errorf("transactional database: %w", err)
+	}
+	d.logMigration("transactional", report)
+	if report, err = d.primary.Migrate(ctx, store.MigrateOptions{}); err != nil {
+		return fmt.Errorf("primary database: %w", err)
+	}
+	d.logMigration("primary", report)
+	if d.settings.demo {
+		if err := seedDemo(ctx, d.transactional); err != nil {
+			return fmt.Errorf("demo data: %w", err)
+		}
+	}
+	return nil
+}
+
+func (d *databases) logMigration(database string, report *store.MigrateReport) {
+	if len(report.CreatedTables) == 0 && len(report.Applied) == 0 && len(report.MissingTables) == 0 {
+		return
+	}
+	applied := make([]string, 0, len(report.Applied))
+	for _, m := range report.Applied {
+		applied = append(applied, m.Name)
+	}
+	log := d.logger.Info
+	if len(report.MissingTables) > 0 {
+		log = d.logger.Warn
+	}
+	log("database migrated",
+		zap.String("database", database),
+		zap.Strings("created_tables", report.CreatedTables),
+		zap.Strings("applied", applied),
+		zap.Strings("missing_tables", report.MissingTables))
+}
+
+// notReady says why the databases cannot be used yet.
+func (d *databases) notReady() string {
+	if p := d.problem.Load(); p != nil {
+		// Only the kind of trouble: the text goes to whoever asks for health.
+		return strings.SplitN(*p, "\n", 2)[0]
+	}
+	return "starting"
+}
+
+// drainTimeout bounds how long the last outcomes may take to reach the database
+// when the gateway stops.
+const drainTimeout = 10 * time.Second
+
+// Destruct implements caddy.Destructor: it writes what is still queued and
+// closes the pools.
+func (d *databases) Destruct() error {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	errs := []error{d.recorder.Close(ctx)}
+	d.cancel()
+	d.start.Do(func() { close(d.done) }) // never run: nothing to wait for
+	select {
+	case <-d.done:
+	case <-ctx.Done():
+		errs = append(errs, errors.New("databases: still starting at the end of the time to stop"))
+	}
+	d.directory.Close()
+	for _, pool := range d.pools {
+		errs = append(errs, pool.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,216 @@
+package caddywagateway
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/genfity/wa-gateway/routes"
+	"github.com/genfity/wa-gateway/store"
+	"github.com/genfity/wa-gateway/waserver"
+)
+
+// listSessions answers with the caller's own sessions. The WA server is asked
+// for the shape and the state of its list; whatever it lists, only sessions that
+// the database gives to the caller pass, and a list that is not understood is
+// answered from the database.
+func (x *exchange) listSessions() error {
+	own, err := x.app.databases.transactional.SessionsOf(x.r.Context(), x.caller.user.ID)
+	if err != nil {
+		return databaseFailure(err)
+	}
+	x.call.SessionID = ""
+	x.outcome = outcomeForwarded
+	w, err := x.exchangeWhole(&body{reader: http.NoBody})
+	if err != nil {
+		return err
+	}
+	if w.succeeded() && !w.cut {
+		ids := make(map[string]bool, len(own))
+		for i := range own {
+			ids[own[i].SessionID] = true
+		}
+		filtered, ok := x.server.dialect.FilterSessions(w.copied.Bytes(), func(id string) bool { return ids[id] })
+		if ok {
+			x.w.Header().Set("Content-Type", "application/json; charset=utf-8")
+			x.w.Header().Set("Cache-Control", "no-store")
+			x.w.WriteHeader(http.StatusOK)
+			_, err := x.w.Write(append(filtered, '\n'))
+			return err
+		}
+	}
+	list := make([]sessionAnswer, 0, len(own))
+	for i := range own {
+		list = append(list, answerSession(&own[i]))
+	}
+	return writeAnswer(x.w, http.StatusOK, "OK", list)
+}
+
+// sessionAnswer is what the gateway itself tells of a session.
+type sessionAnswer struct {
+	SessionID   string `json:"session_id"`
+	SessionName string `json:"session_name,omitempty"`
+	Status      string `json:"status,omitempty"`
+	Connected   bool   `json:"connected"`
+	LoggedIn    bool   `json:"logged_in"`
+}
+
+func answerSession(s *store.Session) sessionAnswer {
+	v := sessionAnswer{SessionID: s.SessionID, Status: s.Status, Connected: s.Connected, LoggedIn: s.LoggedIn}
+	if s.SessionName != nil {
+		v.SessionName = *s.SessionName
+	}
+	return v
+}
+
+// reservationTTL is how long a place stays taken for a session whose creation
+// was never ended, as after a crash.
+const reservationTTL = 2 * time.Minute
+
+// createSession holds a place within the package's max_session, has the WA
+// server create the session, and enters it as the caller's before the caller
+// hears of it.
+func (x *exchange) createSession() error {
+	x.call.SessionID = ""
+	b, err := x.readBody(true)
+	if err != nil {
+		return err
+	}
+	maxSessions := 0
+	if x.pkg != nil {
+		maxSessions = x.pkg.MaxSession
+	}
+	db := x.app.databases.transactional
+	reservation, err := db.ReserveSession(x.r.Context(), x.caller.user.ID, x.call.SessionID, maxSessions, reservationTTL)
+	switch {
+	case errors.Is(err, store.ErrLimitReached):
+		return refuse(http.StatusForbidden, "Your package allows no more sessions").
+			with(map[string]int{"max_session": maxSessions})
+	case errors.Is(err, store.ErrConflict):
+		return refuse(http.StatusConflict, "This session id is taken; choose another")
+	case err != nil:
+		return databaseFailure(err)
+	}
+	// From here on the client's going away must not leave half a session.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(x.r.Context()), reservationTTL)
+	defer cancel()
+
+	x.outcome = outcomeForwarded
+	w, err := x.exchangeWhole(b)
+	if err == nil && w.succeeded() {
+		return x.enterSession(ctx, reservation, w)
+	}
+	if releaseErr := db.ReleaseReservation(ctx, reservation); releaseErr != nil {
+		x.logger.Warn("releasing the place of a session that was not created", zap.Error(releaseErr))
+	}
+	if err != nil {
+		return err
+	}
+	return w.relay()
+}
+
+// enterSession makes the session that the WA server created a row of the
+// sessions table.
+func (x *exchange) enterSession(ctx context.Context, reservation string, w *answerWriter) error {
+	id := x.server.dialect.CreatedSession(w.copied.Bytes())
+	if id == "" {
+		id = x.call.SessionID
+	}
+	db := x.app.databases.transactional
+	if !routes.ValidID(id) {
+		_ = db.ReleaseReservation(ctx, reservation) // it ends by itself, too
+		return refuse(http.StatusBadGateway, "The WhatsApp server named no usable id for the new session; ask for one in session_id")
+	}
+	userID := x.caller.user.ID
+	err := db.ConfirmSession(ctx, reservation, &store.Session{
+		SessionID: id, UserID: &userID, Status: "created",
+	})
+	x.app.databases.directory.ForgetSession(id)
+	switch {
+	case errors.Is(err, store.ErrConflict):
+		// The WA server gave out an id that is another user's. It is theirs, so
+		// it is neither taken over nor removed.
+		_ = db.ReleaseReservation(ctx, reservation)
+		return refuse(http.StatusConflict, "This session id is taken; choose another")
+	case err != nil:
+		x.undoSession(ctx, id)
+		return databaseFailure(err)
+	}
+	x.session = id
+	x.announce("session_id", id)
+	return w.relay()
+}
+
+// undoSession removes from the WA server a session that could not be entered, so
+// that it does not live on without an owner.
+func (x *exchange) undoSession(ctx context.Context, id string) {
+	undo := *x
+	undo.r = x.r.WithContext(ctx)
+	undo.call = waserver.Call{
+		Endpoint: waserver.DeleteSession, UserID: x.call.UserID, SessionID: id,
+		Path: []string{"sessions", id},
+	}
+	r := *undo.r
+	r.Method = http.MethodDelete
+	undo.r = &r
+	w, err := undo.exchangeWhole(&body{reader: http.NoBody})
+	if err != nil || !w.succeeded() {
+		x.logger.Error("a session exists on the WA server but not in the database",
+			zap.String("user_id", x.call.UserID), zap.String("session_id", id), zap.Error(err))
+	}
+}
+
+// deleteSession has the WA server remove a session and takes its row out of the
+// sessions table, so that it is refused from then on. One that the WA server no
+// longer knows is removed as well. Its statistics are the gateway's own rows and
+// stay.
+func (x *exchange) deleteSession() error {
+	x.outcome = outcomeForwarded
+	w, err := x.exchangeWhole(&body{reader: http.NoBody})
+	if err != nil {
+		return err
+	}
+	if w.succeeded() || w.status == http.StatusNotFound || w.status == http.StatusGone {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(x.r.Context()), 10*time.Second)
+		defer cancel()
+		err := x.app.databases.transactional.RemoveSession(ctx, x.caller.user.ID, x.session)
+		x.app.databases.directory.ForgetSession(x.session)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return databaseFailure(err)
+		}
+	}
+	return w.relay()
+}
+
+// exchangeWhole forwards a call and keeps the answer, bounded, from the client.
+func (x *exchange) exchangeWhole(b *body) (*answerWriter, error) {
+	out, err := x.outgoing(b)
+	if err != nil {
+		return nil, err
+	}
+	out.Header.Del("Accept-Encoding")
+	w := x.newAnswerWriter(copyOnly)
+	err = x.next.ServeHTTP(w, out)
+	if err != nil || w.status == 0 || w.status == statusUsed {
+		return nil, refuse(http.StatusBadGateway, messageNotForwarded).because(err)
+	}
+	return w, nil
+}
+
+// relay gives a kept answer to the client as the WA server made it.
+func (w *answerWriter) relay() error {
+	if w.cut {
+		return refuse(http.StatusBadGateway, messageNotForwarded).
+			because(errors.New("the WA server's answer is larger than the gateway keeps"))
+	}
+	client := w.ResponseWriter
+	for name, values := range w.header {
+		client.Header()[name] = values
+	}
+	client.WriteHeader(w.status)
+	_, err := client.Write(w.copied.Bytes())
+	return err
+}
