@@ -198,14 +198,14 @@ func matchTable(logical, name string, exists bool, columns []foundColumn, naming
 func (s *foreignSchema) bind(db *DB) error {
 	var err error
 	if db.backend == Postgres {
-		s.reader, err = newGorm(postgres.New(postgres.Config{Conn: db.pools[0]}), db.namer(s), false)
+		s.reader, err = newGorm(postgres.New(postgres.Config{Conn: db.pools[0]}), db.namer(s))
 		s.writer = s.reader
 		return err
 	}
-	if s.writer, err = newGorm(gormlite.OpenDB(db.pools[0]), db.namer(s), true); err != nil {
+	if s.writer, err = newGorm(gormlite.OpenDB(db.pools[0]), db.namer(s)); err != nil {
 		return err
 	}
-	s.reader, err = newGorm(gormlite.OpenDB(db.pools[1]), db.namer(s), true)
+	s.reader, err = newGorm(gormlite.OpenDB(db.pools[1]), db.namer(s))
 	return err
 }
 

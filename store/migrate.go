@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"embed"
 	"errors"
 	"fmt"
@@ -207,28 +206,27 @@ func (db *DB) goose(ctx context.Context, dialect goose.Dialect, pool *sql.DB, fi
 	return results, err
 }
 
-// lockMigrations waits for the advisory lock on a connection of its own, which
-// the server releases even if we die.
+// lockMigrations waits for the advisory lock, in a transaction that holds nothing
+// else: it ends with its connection even if we die, and unlike a lock of the
+// session it works behind a pooler.
 func (db *DB) lockMigrations(ctx context.Context) (unlock func(), err error) {
 	if db.backend != Postgres {
 		return func() {}, nil
 	}
-	conn, err := db.pools[0].Conn(ctx)
+	tx, err := db.pools[0].BeginTx(ctx, nil)
 	if err != nil {
 		return nil, classify(err)
 	}
-	if _, err := conn.ExecContext(ctx, "SELECT pg_advisory_lock($1)", int64(migrationLock)); err != nil {
-		return nil, errors.Join(classify(err), conn.Close())
-	}
-	return func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), connectTimeout)
-		defer cancel()
-		if _, err := conn.ExecContext(ctx, "SELECT pg_advisory_unlock($1)", int64(migrationLock)); err != nil {
-			// The lock lives as long as the connection: it must not go back.
-			_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+	for _, statement := range []string{
+		"SET LOCAL idle_in_transaction_session_timeout = 0",
+		fmt.Sprintf("SELECT pg_advisory_xact_lock(%d)", int64(migrationLock)),
+	} {
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
+			_ = tx.Rollback()
+			return nil, ended(ctx, err)
 		}
-		_ = conn.Close()
-	}, nil
+	}
+	return func() { _ = tx.Rollback() }, nil
 }
 
 // createOwnSchema creates the schema wa_gateway. It looks first, because CREATE

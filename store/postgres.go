@@ -40,9 +40,7 @@ func openPostgres(dsn string, conns int) (*DB, error) {
 	pool.SetConnMaxIdleTime(connMaxIdleTime)
 
 	db := &DB{backend: Postgres, pools: []*sql.DB{pool}}
-	// pgx caches statements by itself and forgets those that a change of the
-	// schema made stale; GORM's own cache would keep them.
-	g, err := newGorm(postgres.New(postgres.Config{Conn: pool}), db.namer(nil), false)
+	g, err := newGorm(postgres.New(postgres.Config{Conn: pool}), db.namer(nil))
 	if err != nil {
 		return nil, err
 	}

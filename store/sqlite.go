@@ -49,10 +49,10 @@ func openSQLite(path string, conns int) (*DB, error) {
 		return nil, errors.Join(err, writer.Close())
 	}
 	db.pools = []*sql.DB{writer, reader}
-	if db.writer, err = newGorm(gormlite.OpenDB(writer), db.namer(nil), true); err != nil {
+	if db.writer, err = newGorm(gormlite.OpenDB(writer), db.namer(nil)); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	if db.gorm, err = newGorm(gormlite.OpenDB(reader), db.namer(nil), true); err != nil {
+	if db.gorm, err = newGorm(gormlite.OpenDB(reader), db.namer(nil)); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
