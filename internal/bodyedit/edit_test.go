@@ -73,6 +73,7 @@ func TestEditUnsupported(t *testing.T) {
 		{`multipart/form-data; boundary="B\0"`, "--B0--"},
 		{`multipart/form-data; boundary="B0`, "--B0--"},
 		{`multipart/form-data; boundary="B0 "`, "--B0 --"},
+		{"application/json; x=\"a\\\nb\"", "{}"},
 		{`multipart/form-data; boundary="B0"x`, "--B0--"},
 		{"multipart/form-data; boundary= B0", "--B0--"},
 		{"multipart/form-data; boundary=B:0", "--B:0--"},

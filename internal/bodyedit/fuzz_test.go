@@ -103,7 +103,7 @@ func FuzzEdit(f *testing.F) {
 
 func FuzzHeaderValue(f *testing.F) {
 	for _, s := range []string{
-		"a/b", "form-data; name=a", `form-data; name="a\"b"; filename=""`, "a;b=c;B=d", "a; b*=UTF-8''%20", "a;b*0=c", `a;b="c`, "a ;b=c ; ",
+		"a/b", "form-data; name=a", `form-data; name="a\"b"; filename=""`, "a;b=c;B=d", "a; b*=UTF-8''%20", "a;b*0=c", `a;b="c`, "a ;b=c ; ", "0;0=\"\\\"\\\n\"",
 	} {
 		f.Add(s)
 	}

@@ -89,11 +89,9 @@ func parseParam(s string) (p headerParam, rest string, ok bool) {
 		switch c := rest[i]; {
 		case c == '"':
 			p.text = rest[1:i]
-			return p, rest[i+1:], true
+			return p, rest[i+1:], !hasControl(p.text)
 		case c == '\\':
 			i++
-		case c < ' ' || c == 0x7f:
-			return p, "", false
 		}
 	}
 	return p, "", false
