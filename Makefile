@@ -58,6 +58,10 @@ lint: ## check format, go vet and golangci-lint
 	$(PURE) $(GO) vet ./...
 	$(PURE) $(GO) tool -modfile=tools/go.mod golangci-lint run
 
+.PHONY: platforms
+platforms: ## check that the code fits other platforms, without building it for them
+	cd tools && $(GO) run ./typecheck linux/arm64 darwin/arm64 windows/amd64
+
 .PHONY: fmt
 fmt: build ## format Go code and Caddyfiles
 	$(PURE) $(GO) tool -modfile=tools/go.mod golangci-lint fmt
