@@ -64,9 +64,12 @@ func (x *exchange) readBody(wholeOnly bool) (*body, error) {
 	if wholeOnly {
 		bound = limit
 	}
-	start, err := io.ReadAll(io.LimitReader(r.Body, bound+1))
+	start, err := readUpTo(r.Body, bound+1, r.ContentLength)
 	if err != nil {
 		return nil, bodyRefusal(err, limit)
+	}
+	if len(r.Header.Values("Content-Type")) > 1 {
+		return nil, bodyRefusal(bodyedit.ErrUnsupported, limit)
 	}
 	contentType := r.Header.Get("Content-Type")
 	if int64(len(start)) <= bound {
@@ -98,12 +101,36 @@ func (x *exchange) readBody(wholeOnly bool) (*body, error) {
 	return &body{reader: stream, length: -1, contentType: newType, stream: stream}, nil
 }
 
+// readUpTo reads up to n bytes. expected is how many the client announced, -1 when
+// it did not: most bodies are small and say so, and take no more memory than that.
+func readUpTo(r io.Reader, n, expected int64) ([]byte, error) {
+	room := int64(512)
+	if expected >= 0 && expected < 4096 {
+		room = expected + 1 // so that the end is seen without growing
+	}
+	r = io.LimitReader(r, n)
+	read := make([]byte, 0, room)
+	for {
+		got, err := r.Read(read[len(read):cap(read)])
+		read = read[:len(read)+got]
+		if err == io.EOF {
+			return read, nil
+		}
+		if err != nil {
+			return read, err
+		}
+		if len(read) == cap(read) {
+			read = append(read, 0)[:len(read)]
+		}
+	}
+}
+
 // bodyRules are what becomes of a body's members: identities out, the verified
 // one in, and a single recipient where a single message is paid for.
 func (x *exchange) bodyRules(limit int64) bodyedit.Rules {
 	rules := bodyedit.Rules{Drop: x.server.dialect.Identity, MaxBytes: limit}
 	if x.match.Route.Class == routes.ClassMessage && x.call.Endpoint != waserver.Broadcast {
-		rules.Scalar = isRecipient
+		rules.Single = isRecipient
 	}
 	for _, field := range x.server.dialect.Fields(&x.call) {
 		rules.Set = append(rules.Set, bodyedit.Field{Name: field.Name, Value: field.Value})
