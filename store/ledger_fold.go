@@ -19,7 +19,7 @@ type ledgerBatch struct {
 	sessions []*sessionCounters // for each of pairs; nil when it has none
 	unseen   []pair             // sessions that exist and have no counters yet
 	messages []*ledgerMessage   // that the events name, each once
-	byKey    map[messageKey]*ledgerMessage
+	message  []*ledgerMessage   // for each event; nil for one that is invalid
 }
 
 // sessionCounters is a locked row of session_stats, and what is to be added.
@@ -43,14 +43,12 @@ const (
 	sideFailed
 )
 
-type messageKey struct {
-	session *sessionCounters
-	id      string
-}
-
 // ledgerMessage is a row of message_ledger.
 type ledgerMessage struct {
-	messageKey
+	pair    int // position in pairs
+	id      string
+	session *sessionCounters // nil when nothing of it is recorded
+
 	epoch   int64
 	now     stats.Message
 	before  stats.Message // as it is on disk
@@ -87,9 +85,29 @@ func newLedgerBatch(events []stats.Event) *ledgerBatch {
 func (b *ledgerBatch) begin() {
 	b.sessions = make([]*sessionCounters, len(b.pairs))
 	b.unseen = nil
-	b.messages = nil
-	b.byKey = nil
+	b.messages = make([]*ledgerMessage, 0, len(b.events))
+	b.message = make([]*ledgerMessage, len(b.events))
+	type key struct {
+		pair int
+		id   string
+	}
+	seen := make(map[key]*ledgerMessage, len(b.events))
+	for i, e := range b.events {
+		if b.pairOf[i] < 0 {
+			continue
+		}
+		m := seen[key{b.pairOf[i], e.MessageID}]
+		if m == nil {
+			m = &ledgerMessage{pair: b.pairOf[i], id: e.MessageID, epoch: rowIsNew}
+			seen[key{m.pair, m.id}] = m
+			b.messages = append(b.messages, m)
+		}
+		b.message[i] = m
+	}
 }
+
+// rowIsNew is the epoch of a message that has no row yet.
+const rowIsNew = -1
 
 // missing lists the positions of the pairs without counters.
 func (b *ledgerBatch) missing() []int {
@@ -135,29 +153,19 @@ func (b *ledgerBatch) refuse(positions []int, known []knownPair) {
 // knownPair is what the foreign tables know of a pair.
 type knownPair struct{ user, session bool }
 
-// collect lists the messages whose rows have to be read.
-func (b *ledgerBatch) collect() {
-	b.byKey = make(map[messageKey]*ledgerMessage, len(b.events))
-	for i, e := range b.events {
-		if b.pairOf[i] < 0 || b.sessions[b.pairOf[i]] == nil {
-			continue
-		}
-		key := messageKey{b.sessions[b.pairOf[i]], e.MessageID}
-		if b.byKey[key] == nil {
-			m := &ledgerMessage{messageKey: key, epoch: key.session.epoch}
-			b.byKey[key] = m
-			b.messages = append(b.messages, m)
-		}
-	}
-}
-
 // fold merges the events into the messages and works out what changes.
 func (b *ledgerBatch) fold() (messages []*ledgerMessage, sessions []*sessionCounters) {
+	for _, m := range b.messages {
+		m.session = b.sessions[m.pair]
+		if m.session != nil && m.epoch == rowIsNew {
+			m.epoch = m.session.epoch
+		}
+	}
 	for i, e := range b.events {
-		if b.pairOf[i] < 0 || b.sessions[b.pairOf[i]] == nil {
+		m := b.message[i]
+		if m == nil || m.session == nil {
 			continue
 		}
-		m := b.byKey[messageKey{b.sessions[b.pairOf[i]], e.MessageID}]
 		merged := m.now.Merge(e.Message())
 		news := !merged.Equal(m.now)
 		b.results[i] = stats.Recorded{Recorded: news, Duplicate: !news}

@@ -1,12 +1,11 @@
 package store
 
 import (
+	"encoding/json"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"encoding/json"
-	"strconv"
 )
 
 // Both back ends take lists as one JSON parameter where it is not about speed,
@@ -40,12 +39,13 @@ func (db *DB) lock(table string) string {
 	return ""
 }
 
-// later is SQL for the later of two times, either of which may be NULL.
+// later is SQL for the later of two times of our own tables, either of which
+// may be NULL.
 func (db *DB) later(a, b string) string {
 	if db.backend == Postgres {
 		return "GREATEST(" + a + ", " + b + ")"
 	}
-	return "max(coalesce(" + a + ", " + b + "), coalesce(" + b + ", " + a + "))"
+	return "nullif(max(coalesce(" + a + ", 0), coalesce(" + b + ", 0)), 0)"
 }
 
 // micros is SQL for a time of our own tables as microseconds since 1970.
@@ -56,13 +56,19 @@ func (db *DB) micros(expr string) string {
 	return expr
 }
 
-// ownTime is SQL that binds microseconds since 1970, or NULL, as a time of our
-// own tables.
+// ownTime is SQL that binds what ownTimeArg makes of a time.
 func (db *DB) ownTime() string {
 	if db.backend == Postgres {
-		return "(timestamptz 'epoch' + ? * interval '1 microsecond')"
+		return "CAST(? AS timestamptz)"
 	}
 	return "?"
+}
+
+func (db *DB) ownTimeArg(t time.Time) any {
+	if db.backend == Postgres {
+		return t.UTC()
+	}
+	return t.UnixMicro()
 }
 
 // foreignTime is SQL for a time of a foreign table in the form that our own have.
@@ -75,6 +81,14 @@ func (db *DB) foreignTime(expr string) string {
 		" ELSE CAST(round(unixepoch(" + expr + ", 'subsec') * 1000) AS integer) * 1000 END"
 }
 
+// noTime is SQL for no time at all, of the type that our own tables have.
+func (db *DB) noTime() string {
+	if db.backend == Postgres {
+		return "NULL::timestamptz"
+	}
+	return "NULL"
+}
+
 // bytewise gives a foreign text the collation of our own columns, where both
 // have to be compared or sorted together.
 func (db *DB) bytewise(expr string) string {
@@ -84,16 +98,7 @@ func (db *DB) bytewise(expr string) string {
 	return expr
 }
 
-// microsOf is t as our own tables' columns hold it; nil for the zero time.
-func microsOf(t time.Time) *int64 {
-	if t.IsZero() {
-		return nil
-	}
-	micros := t.UnixMicro()
-	return &micros
-}
-
-// timeOf is the reverse of microsOf.
+// timeOf reads microseconds since 1970; NULL is the zero time.
 func timeOf(micros *int64) time.Time {
 	if micros == nil {
 		return time.Time{}
