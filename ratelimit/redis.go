@@ -141,7 +141,7 @@ func (r *Redis) Take(ctx context.Context, key string, n int, limit Limit) (Decis
 }
 
 // Return implements [Limiter]. What was taken before the server's clock stepped
-// back is not found any more, and stays counted.
+// back by more than a second is not found any more, and stays counted.
 func (r *Redis) Return(ctx context.Context, key string, d Decision) error {
 	if d.Cost <= 0 {
 		return nil

@@ -1,19 +1,8 @@
 package ratelimit_test
 
 import (
-	"bufio"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"fmt"
-	"io"
-	"math/big"
-	"net"
-	"net/url"
 	"os"
 	"strings"
 	"sync"
@@ -116,12 +105,19 @@ func TestRedisAcrossNodes(t *testing.T) {
 	var mu sync.Mutex
 	var stamps []int64
 	var wg sync.WaitGroup
-	end := time.Now().Add(3 * limit.Window)
+	start := time.Now()
+	// For three windows, and on a busy machine until there is something to judge.
+	enough := func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		passed := time.Since(start)
+		return passed > 3*limit.Window && len(stamps) > 2*limit.Messages || passed > time.Minute
+	}
 	for range 3 {
 		node := newRedis(t, ratelimit.RedisOptions{Prefix: prefix})
 		for range 4 {
 			wg.Go(func() {
-				for time.Now().Before(end) {
+				for !enough() {
 					d, err := node.Take(context.Background(), "shared", 1, limit)
 					if err != nil {
 						t.Error(err)
@@ -148,8 +144,8 @@ func TestRedisAcrossNodes(t *testing.T) {
 			t.Fatalf("%d messages within %v, the limit is %d", within, limit.Window, limit.Messages)
 		}
 	}
-	if len(stamps) < 2*limit.Messages {
-		t.Errorf("%d messages were accepted in 3 windows of %d", len(stamps), limit.Messages)
+	if len(stamps) <= 2*limit.Messages {
+		t.Errorf("only %d messages were accepted in a minute", len(stamps))
 	}
 }
 
@@ -346,313 +342,5 @@ func TestRedisURLs(t *testing.T) {
 			continue
 		}
 		_ = r.Close()
-	}
-}
-
-// unused is an address that nobody listens on.
-func unused(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
-func TestRedisAway(t *testing.T) {
-	t.Parallel()
-	r := newRedis(t, ratelimit.RedisOptions{URL: "redis://:s3cret@" + unused(t), Timeout: time.Second})
-	for range 3 {
-		d, err := r.Take(context.Background(), "k", 1, perMinute(1))
-		if !errors.Is(err, ratelimit.ErrUnavailable) || d.Allowed || d.Limit != perMinute(1) {
-			t.Fatalf("%+v, %v; want ErrUnavailable", d, err)
-		}
-		if strings.Contains(err.Error(), "s3cret") {
-			t.Errorf("the error tells the password: %v", err)
-		}
-	}
-	if err := r.Return(context.Background(), "k", ratelimit.Decision{Cost: 1}); !errors.Is(err, ratelimit.ErrUnavailable) {
-		t.Errorf("Return: %v, want ErrUnavailable", err)
-	}
-	if err := r.Ping(context.Background()); !errors.Is(err, ratelimit.ErrUnavailable) {
-		t.Errorf("Ping: %v, want ErrUnavailable", err)
-	}
-	// Between two attempts to connect, decisions fail at once.
-	start := time.Now()
-	for range 1000 {
-		_, _ = r.Take(context.Background(), "k", 1, perMinute(1))
-	}
-	if took := time.Since(start); took > time.Second {
-		t.Errorf("1000 decisions without Redis took %v", took)
-	}
-	// What the caller did wrong is said even so.
-	if _, err := r.Take(context.Background(), "k", 2, perMinute(1)); !errors.Is(err, ratelimit.ErrTooMany) {
-		t.Errorf("2 of 1: %v, want ErrTooMany", err)
-	}
-}
-
-// A server that accepts connections and says nothing costs a decision its timeout
-// and no more, and does not hold up Close.
-func TestRedisSilent(t *testing.T) {
-	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var conns sync.WaitGroup
-	conns.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			conns.Go(func() { _, _ = io.Copy(io.Discard, c); _ = c.Close() })
-		}
-	})
-	r := newRedis(t, ratelimit.RedisOptions{URL: "redis://" + l.Addr().String(), Timeout: 50 * time.Millisecond, DialTimeout: time.Minute})
-	var wg sync.WaitGroup
-	for range 20 {
-		wg.Go(func() {
-			start := time.Now()
-			_, err := r.Take(context.Background(), "k", 1, perMinute(1))
-			if took := time.Since(start); !errors.Is(err, ratelimit.ErrUnavailable) || took < 50*time.Millisecond || took > 5*time.Second {
-				t.Errorf("after %v: %v, want ErrUnavailable after 50ms", took, err)
-			}
-		})
-	}
-	wg.Wait()
-	start := time.Now()
-	if err := r.Close(); err != nil || time.Since(start) > 10*time.Second {
-		t.Errorf("Close took %v: %v", time.Since(start), err)
-	}
-	_ = l.Close()
-	conns.Wait()
-}
-
-func TestRedisContext(t *testing.T) {
-	t.Parallel()
-	r := newRedis(t, ratelimit.RedisOptions{})
-	if err := r.Ping(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if _, err := r.Take(ctx, "k", 1, perMinute(1)); !errors.Is(err, context.Canceled) || errors.Is(err, ratelimit.ErrUnavailable) {
-		t.Errorf("with a canceled context: %v, want that", err)
-	}
-	if d, err := r.Take(context.Background(), "k", 1, perMinute(1)); err != nil || !d.Allowed {
-		t.Errorf("the next call: %+v, %v", d, err)
-	}
-}
-
-// proxy stands between a limiter and Redis, and can fail as networks do.
-type proxy struct {
-	net.Listener
-	target string
-	mu     sync.Mutex
-	conns  map[net.Conn]bool
-	down   atomic.Bool // accepts and closes
-	stall  atomic.Bool // lets nothing through
-	lines  atomic.Int64
-	wg     sync.WaitGroup
-}
-
-func newProxy(t *testing.T, secure *tls.Config) *proxy {
-	t.Helper()
-	u, err := url.Parse(redisURL(t))
-	if err != nil {
-		t.Fatal("WA_TEST_REDIS_URL cannot be read")
-	}
-	p := &proxy{target: u.Host, conns: map[net.Conn]bool{}}
-	if p.Listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	if secure != nil {
-		p.Listener = tls.NewListener(p.Listener, secure)
-	}
-	p.wg.Go(p.serve)
-	t.Cleanup(func() {
-		_ = p.Close()
-		p.cut()
-		p.wg.Wait()
-	})
-	return p
-}
-
-// url is Redis's with the proxy's address.
-func (p *proxy) url(t *testing.T, scheme string) string {
-	u, err := url.Parse(redisURL(t))
-	if err != nil {
-		t.Fatal("WA_TEST_REDIS_URL cannot be read")
-	}
-	u.Scheme, u.Host = scheme, p.Addr().String()
-	return u.String()
-}
-
-func (p *proxy) serve() {
-	for {
-		client, err := p.Accept()
-		if err != nil {
-			return
-		}
-		server, err := net.Dial("tcp", p.target)
-		if err != nil || p.down.Load() {
-			_ = client.Close()
-			if err == nil {
-				_ = server.Close()
-			}
-			continue
-		}
-		p.mu.Lock()
-		p.conns[client], p.conns[server] = true, true
-		p.mu.Unlock()
-		p.wg.Go(func() { p.pipe(server, client, &p.lines) })
-		p.wg.Go(func() { p.pipe(client, server, new(atomic.Int64)) })
-	}
-}
-
-// pipe copies until one end is closed, and counts the commands that pass.
-func (p *proxy) pipe(to, from net.Conn, commands *atomic.Int64) {
-	defer to.Close()
-	defer from.Close()
-	in := bufio.NewReader(from)
-	for {
-		line, err := in.ReadBytes('\n')
-		for p.stall.Load() {
-			time.Sleep(time.Millisecond)
-		}
-		if strings.HasPrefix(string(line), "*") {
-			commands.Add(1)
-		}
-		if _, werr := to.Write(line); err != nil || werr != nil {
-			return
-		}
-	}
-}
-
-// cut closes all connections.
-func (p *proxy) cut() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for c := range p.conns {
-		_ = c.Close()
-	}
-	clear(p.conns)
-}
-
-func TestRedisComesBack(t *testing.T) {
-	t.Parallel()
-	p := newProxy(t, nil)
-	r := newRedis(t, ratelimit.RedisOptions{URL: p.url(t, "redis"), Timeout: 2 * time.Second})
-	ctx := context.Background()
-	take := func() (ratelimit.Decision, error) { return r.Take(ctx, "k", 1, perMinute(1000)) }
-	if d, err := take(); err != nil || !d.Allowed {
-		t.Fatalf("%+v, %v", d, err)
-	}
-	for range 3 {
-		p.down.Store(true)
-		p.cut()
-		wait(t, "the loss to be noticed", func() bool { _, err := take(); return errors.Is(err, ratelimit.ErrUnavailable) })
-		p.down.Store(false)
-		wait(t, "decisions after Redis came back", func() bool { _, err := take(); return err == nil })
-	}
-	// A connection that breaks alone costs the decisions under way at most.
-	p.cut()
-	failed := 0
-	wait(t, "decisions after a cut", func() bool {
-		_, err := take()
-		if err != nil {
-			failed++
-		}
-		return err == nil
-	})
-	if failed > 2 {
-		t.Errorf("%d decisions failed after a cut, want 2 at most", failed)
-	}
-}
-
-// A connection that goes silent is given up after a while, without help from the
-// system's own timeouts.
-func TestRedisStalls(t *testing.T) {
-	t.Parallel()
-	p := newProxy(t, nil)
-	r := newRedis(t, ratelimit.RedisOptions{URL: p.url(t, "redis"), Timeout: 50 * time.Millisecond})
-	ctx := context.Background()
-	take := func() error { _, err := r.Take(ctx, "k", 1, perMinute(1000)); return err }
-	wait(t, "a connection", func() bool { return take() == nil })
-	p.stall.Store(true)
-	for range 5 {
-		start := time.Now()
-		if err := take(); !errors.Is(err, ratelimit.ErrUnavailable) || time.Since(start) > 5*time.Second {
-			t.Fatalf("after %v: %v, want ErrUnavailable", time.Since(start), err)
-		}
-	}
-	// Redis answers again, on the same connection: late answers belong to the
-	// calls that asked.
-	p.stall.Store(false)
-	wait(t, "answers again", func() bool { return take() == nil })
-
-	p.stall.Store(true)
-	time.Sleep(3 * time.Second) // longer than an idle connection may stay silent
-	p.cut()
-	p.stall.Store(false)
-	wait(t, "a new connection", func() bool { return take() == nil })
-}
-
-// A decision is one round trip, the first on a connection included.
-func TestRedisRoundTrips(t *testing.T) {
-	p := newProxy(t, nil)
-	r := newRedis(t, ratelimit.RedisOptions{URL: p.url(t, "redis")})
-	ctx := context.Background()
-	if err := r.Ping(ctx); err != nil {
-		t.Fatal(err)
-	}
-	before := p.lines.Load()
-	for range 10 {
-		if _, err := r.Take(ctx, "k", 1, perMinute(5)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if sent := p.lines.Load() - before; sent > 12 { // an idle connection's PING may be among them
-		t.Errorf("10 decisions sent %d commands", sent)
-	}
-	// A server that lost its scripts costs one more.
-	c := admin(t)
-	if err := c.Do(ctx, c.B().ScriptFlush().Build()).Error(); err != nil {
-		t.Fatal(err)
-	}
-	if d, err := r.Take(ctx, "k2", 1, perMinute(5)); err != nil || !d.Allowed {
-		t.Errorf("after SCRIPT FLUSH: %+v, %v", d, err)
-	}
-}
-
-func TestRedisTLS(t *testing.T) {
-	t.Parallel()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AddCert(cert)
-	p := newProxy(t, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}})
-	trusting := newRedis(t, ratelimit.RedisOptions{URL: p.url(t, "rediss"), TLS: &tls.Config{RootCAs: roots}})
-	if d, err := trusting.Take(context.Background(), "k", 1, perMinute(1)); err != nil || !d.Allowed {
-		t.Errorf("%+v, %v", d, err)
-	}
-	doubting := newRedis(t, ratelimit.RedisOptions{URL: p.url(t, "rediss")})
-	if _, err := doubting.Take(context.Background(), "k", 1, perMinute(1)); !errors.Is(err, ratelimit.ErrUnavailable) {
-		t.Errorf("with a certificate of an unknown authority: %v, want ErrUnavailable", err)
 	}
 }
