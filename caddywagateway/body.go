@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 
 	"github.com/genfity/wa-gateway/internal/bodyedit"
 	"github.com/genfity/wa-gateway/routes"
@@ -28,19 +29,31 @@ type body struct {
 }
 
 // streamedBody remembers why reading stopped: the transport only says that it
-// could not send.
+// could not send. The transport may go on reading after it has the answer.
 type streamedBody struct {
 	io.Reader
 	io.Closer
-	err error
+	stopped atomic.Pointer[error]
 }
 
 func (s *streamedBody) Read(p []byte) (int, error) {
 	n, err := s.Reader.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
-		s.err = err
+		s.stopped.CompareAndSwap(nil, &err)
 	}
 	return n, err
+}
+
+// err is why reading stopped before the end; nil when it did not, or for a body
+// that was read whole.
+func (s *streamedBody) err() error {
+	if s == nil {
+		return nil
+	}
+	if err := s.stopped.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // readBody rewrites the client's body: the verified identity in, every other

@@ -106,14 +106,52 @@ func isCredential(name string) bool {
 }
 
 // droppedHeaders never reach the WA server: credentials, claims of identity,
-// and what makes some servers see another method or path than was matched.
-var droppedHeaders = []string{
+// what makes some servers see another method or path than was matched, and what
+// describes the client's body instead of the one that is sent.
+var droppedHeaders = setOf(
 	"Authorization", "Cookie", "Proxy-Authorization",
 	"X-User-Id", "X-Session-Id", "Token", "Apikey", "X-Api-Key", "X-Auth-Token", "X-Access-Token",
 	"X-Device-Id", "Instance", "Session", "Session-Id", "User-Id", "Sessionid", "Userid",
 	"X-Http-Method", "X-Http-Method-Override", "X-Method-Override",
 	"X-Original-Url", "X-Rewrite-Url", "X-Original-Uri", "X-Forwarded-Uri", "X-Forwarded-Prefix",
 	headerSandboxCallbacks,
+	"Content-Length", "Content-Type",
+)
+
+func setOf(names ...string) map[string]bool {
+	set := make(map[string]bool, len(names))
+	for _, name := range names {
+		set[name] = true
+	}
+	return set
+}
+
+// cleanHeader is a copy of the client's header without what must not reach the
+// WA server. Nothing in it is shared with the client's request.
+func (x *exchange) cleanHeader() http.Header {
+	count := 0
+	for _, values := range x.r.Header {
+		count += len(values)
+	}
+	all := make([]string, 0, count)
+	// The dialect and reverse_proxy add some.
+	clean := make(http.Header, len(x.r.Header)+4)
+	for name, values := range x.r.Header {
+		if droppedHeaders[name] {
+			continue
+		}
+		if normal := bodyedit.NormalizeName(name); x.server.dialect.Identity(normal) || isCredential(normal) {
+			continue
+		}
+		if values == nil { // some modules say by nil that nothing shall be set
+			clean[name] = nil
+			continue
+		}
+		start := len(all)
+		all = append(all, values...)
+		clean[name] = all[start:len(all):len(all)]
+	}
+	return clean
 }
 
 // headerSandboxCallbacks tells the sandbox to send no events for a call.
@@ -126,20 +164,9 @@ func (x *exchange) outgoing(b *body) (*http.Request, error) {
 	out := new(http.Request)
 	*out = *x.r
 	out.URL = &url.URL{Scheme: x.r.URL.Scheme, Host: x.r.URL.Host}
-	out.Header = x.r.Header.Clone()
-	for _, name := range droppedHeaders {
-		delete(out.Header, name)
-	}
-	for name := range out.Header {
-		normal := bodyedit.NormalizeName(name)
-		if x.server.dialect.Identity(normal) || isCredential(normal) {
-			delete(out.Header, name)
-		}
-	}
+	out.Header = x.cleanHeader()
 	out.Body, out.ContentLength = b.reader, b.length
 	out.TransferEncoding, out.Trailer = nil, nil
-	delete(out.Header, "Content-Length")
-	delete(out.Header, "Content-Type")
 	if b.contentType != "" {
 		out.Header.Set("Content-Type", b.contentType)
 	}
@@ -147,17 +174,16 @@ func (x *exchange) outgoing(b *body) (*http.Request, error) {
 		out.Header.Del("Expect")
 	}
 
-	err := x.server.dialect.Request(out, &x.call, &x.server.server)
-	var unsupported *waserver.UnsupportedError
-	if errors.As(err, &unsupported) {
-		return nil, refuse(http.StatusNotImplemented, unsupported.Reason)
-	}
-	if err != nil {
+	if err := x.server.dialect.Request(out, &x.call, &x.server.server); err != nil {
+		var unsupported *waserver.UnsupportedError
+		if errors.As(err, &unsupported) {
+			return nil, refuse(http.StatusNotImplemented, unsupported.Reason)
+		}
 		return nil, refuse(http.StatusInternalServerError, "Internal error").because(err)
 	}
 	out.RequestURI = out.URL.RequestURI()
 
-	x.announce("wa_server", x.server.Name)
+	x.announce(factServer, x.server.Name)
 	upstream := upstreamServer
 	if x.toSandbox() {
 		upstream = upstreamSandbox
@@ -167,7 +193,7 @@ func (x *exchange) outgoing(b *body) (*http.Request, error) {
 			out.Header.Set(headerSandboxCallbacks, "off")
 		}
 	}
-	x.announce("upstream", upstream)
+	x.announce(factUpstream, upstream)
 	caddyhttp.SetVar(out.Context(), serverVar, x.server)
 	return out, nil
 }
@@ -191,8 +217,8 @@ func (x *exchange) forwardFailure(err error, b *body, w *answerWriter) error {
 		// The answer has begun; there is no other to give.
 		return err
 	}
-	if b != nil && b.stream != nil && b.stream.err != nil {
-		return bodyRefusal(b.stream.err, x.MaxMessageBody)
+	if broken := b.stream.err(); broken != nil {
+		return bodyRefusal(broken, x.MaxMessageBody)
 	}
 	return refuse(http.StatusBadGateway, messageNotForwarded).because(err)
 }

@@ -138,6 +138,8 @@ type exchange struct {
 	call     waserver.Call
 	decision *ratelimit.Decision
 	outcome  string
+
+	announced *announced // nil until there is something to tell
 }
 
 // The values of {http.wa_gateway.outcome}.
@@ -224,8 +226,8 @@ func (x *exchange) authenticate() error {
 		}
 		return nil
 	}
-	x.announce("user_id", caller.user.ID)
-	x.announce("mode", string(caller.mode))
+	x.announce(factUser, caller.user.ID)
+	x.announce(factMode, string(caller.mode))
 	x.replacer().Set("http.auth.user.id", caller.user.ID)
 	if x.match.Route.Session && x.namedSession() == "" {
 		return unauthenticated().with(map[string]string{"missing": waserver.HeaderSessionID})
@@ -243,7 +245,7 @@ func (x *exchange) checkSubscription() error {
 	}
 	x.pkg = subscription.Package
 	if x.pkg != nil {
-		x.announce("package", x.pkg.Name)
+		x.announce(factPackage, x.pkg.Name)
 	}
 	return nil
 }
@@ -277,7 +279,7 @@ func (x *exchange) checkSession() error {
 		return databaseFailure(err)
 	}
 	x.session = named
-	x.announce("session_id", named)
+	x.announce(factSession, named)
 	return nil
 }
 

@@ -8,13 +8,18 @@ import (
 	"github.com/genfity/wa-gateway/directory"
 	"github.com/genfity/wa-gateway/routes"
 	"github.com/genfity/wa-gateway/store"
-	"github.com/genfity/wa-gateway/waserver"
 )
 
 // The query parameters of contract §4.3.
 const (
 	queryUserID    = "user_id"
 	querySessionID = "session_id"
+)
+
+// The identity headers, as net/http spells what it has read.
+const (
+	canonicalUserID    = "X-User-Id"
+	canonicalSessionID = "X-Session-Id"
 )
 
 // identity is a verified caller.
@@ -40,11 +45,11 @@ func unauthenticated() *refusal {
 // client says of itself is read in one place here; everything later works with
 // the result.
 func (a *App) identify(r *http.Request, trust clientTrust, query url.Values) (*identity, error) {
-	asserted, ok := named(r.Header, waserver.HeaderUserID, query, queryUserID)
+	asserted, ok := named(r.Header[canonicalUserID], query[queryUserID])
 	if !ok {
 		return nil, unauthenticated()
 	}
-	session, ok := named(r.Header, waserver.HeaderSessionID, query, querySessionID)
+	session, ok := named(r.Header[canonicalSessionID], query[querySessionID])
 	if !ok {
 		return nil, unauthenticated()
 	}
@@ -83,15 +88,19 @@ func (a *App) identifyAsserted(r *http.Request, trust clientTrust, userID, sessi
 
 // named reads a value that may stand in a header or in the query. The header
 // goes first; two values that differ, anywhere, are nobody's.
-func named(header http.Header, headerName string, query url.Values, queryName string) (string, bool) {
+func named(header, query []string) (string, bool) {
 	value := ""
-	for _, values := range [][]string{header.Values(headerName), query[queryName]} {
-		for _, v := range values {
-			if value != "" && v != value {
-				return "", false
-			}
-			value = v
+	for _, v := range header {
+		if value != "" && v != value {
+			return "", false
 		}
+		value = v
+	}
+	for _, v := range query {
+		if value != "" && v != value {
+			return "", false
+		}
+		value = v
 	}
 	return value, true
 }

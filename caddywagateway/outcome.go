@@ -34,7 +34,7 @@ const (
 // stream through it; flushing and hijacking (server-sent events, WebSocket) find
 // the real writer by way of Unwrap.
 type answerWriter struct {
-	*caddyhttp.ResponseWriterWrapper
+	caddyhttp.ResponseWriterWrapper
 	x      *exchange
 	mode   copying
 	status int
@@ -46,7 +46,7 @@ type answerWriter struct {
 
 func (x *exchange) newAnswerWriter(mode copying) *answerWriter {
 	w := &answerWriter{
-		ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: x.w},
+		ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: x.w},
 		x:                     x, mode: mode,
 	}
 	if mode == copyOnly {
@@ -129,7 +129,11 @@ func isJSON(h http.Header) bool {
 	if encoding := h.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return false
 	}
-	mediaType, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	contentType := h.Get("Content-Type")
+	if contentType == "application/json" || contentType == "application/json; charset=utf-8" {
+		return true // what nearly every answer is, without parsing it
+	}
+	mediaType, _, err := mime.ParseMediaType(contentType)
 	return err == nil && (mediaType == "application/json" || strings.HasSuffix(mediaType, "+json"))
 }
 
@@ -152,7 +156,7 @@ func (x *exchange) send(b *body) error {
 	}()
 	err = x.forwardFailure(x.next.ServeHTTP(w, out), b, w)
 	done = true
-	if b.stream != nil && b.stream.err != nil && w.status == 0 {
+	if w.status == 0 && b.stream.err() != nil {
 		// The gateway itself refused the rest of the body: neither sent nor
 		// failed, and no message of the caller's rate.
 		x.returnLimit()

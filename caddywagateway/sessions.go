@@ -140,7 +140,7 @@ func (x *exchange) enterSession(ctx context.Context, reservation string, w *answ
 		return databaseFailure(err)
 	}
 	x.session = id
-	x.announce("session_id", id)
+	x.announce(factSession, id)
 	return w.relay()
 }
 
