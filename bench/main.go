@@ -9,7 +9,7 @@
 //
 //	go run ./bench                    # SQLite, and PostgreSQL when WA_TEST_POSTGRES_URL is set
 //	go run ./bench -short             # a few seconds: does it run, does it count?
-//	go run ./bench -profile cpu.out   # and a CPU profile of the gateway under load
+//	go run ./bench -profile p         # and profiles: p.sqlite.cpu, p.sqlite.allocs, …
 //
 // It exits with 1 when a call failed or when the statistics did not count each
 // message once.
@@ -49,7 +49,7 @@ func main() {
 	flag.IntVar(&o.conns, "conns", 32, "connections, each with one call at a time")
 	flag.BoolVar(&o.short, "short", false, "a quick look: few and short rounds")
 	flag.BoolVar(&o.json, "json", false, "print the result as JSON")
-	flag.StringVar(&o.profile, "profile", "", "after the rounds, write a CPU profile of the gateway under load to this file (one per database)")
+	flag.StringVar(&o.profile, "profile", "", "after the rounds, write profiles of the gateway under load to files whose names begin so")
 	flag.StringVar(&o.only, "database", "", "sqlite or postgres (default: sqlite, and postgres when WA_TEST_POSTGRES_URL is set)")
 	flag.Parse()
 	if o.short {

@@ -68,6 +68,10 @@ func (b *bench) count(addr string, l *load) {
 
 // round is one site under load.
 func (b *bench) round(ctx context.Context, addr string, conns int, length time.Duration) (*measured, error) {
+	bytesBefore, piecesBefore, err := b.server.memory(ctx)
+	if err != nil {
+		return nil, err
+	}
 	before, ok := b.server.cpu()
 	l, err := drive(ctx, addr, b.requests[addr], conns, length)
 	if err != nil {
@@ -89,7 +93,12 @@ func (b *bench) round(ctx context.Context, addr string, conns int, length time.D
 	if after, okAfter := b.server.cpu(); ok && okAfter && l.answers > 0 {
 		m.CPU = micros(after-before) / float64(l.answers)
 	}
-	return m, nil
+	bytes, pieces, err := b.server.memory(ctx)
+	if err == nil && l.answers > 0 {
+		m.Bytes = float64(bytes-bytesBefore) / float64(l.answers)
+		m.Allocations = float64(pieces-piecesBefore) / float64(l.answers)
+	}
+	return m, err
 }
 
 // settle waits until the statistics have counted every message once.
@@ -170,26 +179,26 @@ func (b *bench) pair(ctx context.Context, gatewayFirst bool) (*pairReport, error
 	return p, nil
 }
 
-// profile writes a CPU profile of Caddy while the gateway is under load.
+// profile writes what Caddy spends time on, and what it allocates for, while the
+// gateway is under load.
 func (b *bench) profile(ctx context.Context, file string) error {
 	seconds := max(int(2*b.options.round/time.Second), 1)
-	type fetched struct {
-		body []byte
-		err  error
-	}
-	done := make(chan fetched, 1)
+	ended := make(chan error, 1)
 	go func() {
-		body, err := get(ctx, fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", b.server.admin, seconds), "")
-		done <- fetched{body, err}
+		ended <- errors.Join(
+			b.fetch(ctx, fmt.Sprintf("profile?seconds=%d", seconds), file+".cpu"),
+			b.fetch(ctx, "allocs", file+".allocs"))
 	}()
-	if _, err := b.round(ctx, b.server.gateway, b.conns, time.Duration(seconds)*time.Second); err != nil {
+	_, err := b.round(ctx, b.server.gateway, b.conns, time.Duration(seconds)*time.Second)
+	return errors.Join(err, <-ended)
+}
+
+func (b *bench) fetch(ctx context.Context, profile, file string) error {
+	body, err := get(ctx, "http://"+b.server.admin+"/debug/pprof/"+profile, "")
+	if err != nil {
 		return err
 	}
-	got := <-done
-	if got.err != nil {
-		return got.err
-	}
-	return os.WriteFile(file, got.body, 0o600)
+	return os.WriteFile(file, body, 0o600)
 }
 
 // total closes the account: what was answered, what was counted, what failed.

@@ -18,6 +18,9 @@ type measured struct {
 	// CPU time of Caddy per answer, what is recorded afterwards included; 0
 	// where it cannot be told.
 	CPU float64 `json:"cpu_us_per_answer"`
+	// What Caddy allocates per answer, likewise: bytes, and pieces of memory.
+	Bytes       float64 `json:"bytes_per_answer"`
+	Allocations float64 `json:"allocations_per_answer"`
 	// Settled is how long after the last answer the statistics were complete.
 	Settled float64 `json:"settled_us,omitempty"`
 }
@@ -88,6 +91,10 @@ type summary struct {
 	BareCPU          spread `json:"bare_cpu_us_per_answer"`
 	GatewayCPU       spread `json:"gateway_cpu_us_per_answer"`
 	CPURatio         spread `json:"cpu_ratio"`
+	BareAllocs       spread `json:"bare_allocations_per_answer"`
+	GatewayAllocs    spread `json:"gateway_allocations_per_answer"`
+	BareBytes        spread `json:"bare_bytes_per_answer"`
+	GatewayBytes     spread `json:"gateway_bytes_per_answer"`
 	AloneAddedP50    spread `json:"alone_added_p50_us"`
 	AloneAddedP99    spread `json:"alone_added_p99_us"`
 	AloneBareP50     spread `json:"alone_bare_p50_us"`
@@ -104,6 +111,10 @@ func summarise(pairs []*pairReport) summary {
 		BareCPU:          spreadOf(pairs, func(p *pairReport) float64 { return p.Load.Bare.CPU }),
 		GatewayCPU:       spreadOf(pairs, func(p *pairReport) float64 { return p.Load.Gateway.CPU }),
 		CPURatio:         spreadOf(pairs, func(p *pairReport) float64 { return p.Load.CPURatio }),
+		BareAllocs:       spreadOf(pairs, func(p *pairReport) float64 { return p.Load.Bare.Allocations }),
+		GatewayAllocs:    spreadOf(pairs, func(p *pairReport) float64 { return p.Load.Gateway.Allocations }),
+		BareBytes:        spreadOf(pairs, func(p *pairReport) float64 { return p.Load.Bare.Bytes }),
+		GatewayBytes:     spreadOf(pairs, func(p *pairReport) float64 { return p.Load.Gateway.Bytes }),
 		AloneAddedP50:    spreadOf(pairs, func(p *pairReport) float64 { return p.Alone.AddedP50 }),
 		AloneAddedP99:    spreadOf(pairs, func(p *pairReport) float64 { return p.Alone.AddedP99 }),
 		AloneBareP50:     spreadOf(pairs, func(p *pairReport) float64 { return p.Alone.Bare.P50 }),
@@ -176,6 +187,10 @@ func (r *databaseReport) print(w io.Writer) {
 		line("CPU of Caddy per call, gateway", s.GatewayCPU, showMicros)
 		line("CPU, gateway / bare", s.CPURatio, ratio)
 	}
+	line("allocations per call, bare", s.BareAllocs, number)
+	line("allocations per call, gateway", s.GatewayAllocs, number)
+	line("bytes allocated per call, bare", s.BareBytes, number)
+	line("bytes allocated per call, gateway", s.GatewayBytes, number)
 	line("statistics complete after", s.Settled, showMicros)
 	failed := int64(0)
 	for _, n := range r.Errors {

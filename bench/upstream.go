@@ -128,8 +128,8 @@ func (u *upstream) next() <-chan seen {
 	return c
 }
 
-// client is for the few calls beside the load.
-var client = &http.Client{Timeout: 30 * time.Second}
+// client is for the few calls beside the load. A profile takes as long as asked.
+var client = &http.Client{Timeout: 5 * time.Minute}
 
 // get reads a URL; a status other than 200 is an error.
 func get(ctx context.Context, url, token string) ([]byte, error) {
