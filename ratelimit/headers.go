@@ -61,7 +61,7 @@ func (d Decision) Headers(policy string, now time.Time) Headers {
 	ends[0] = len(b)
 	b = appendString(b, policy)
 	b = strconv.AppendInt(append(b, ";r="...), int64(d.Remaining), 10)
-	b = strconv.AppendInt(append(b, ";t="...), ceilSeconds(d.Reset), 10)
+	b = strconv.AppendInt(append(b, ";t="...), ceilSeconds(d.reset()), 10)
 	ends[1] = len(b)
 	b = strconv.AppendInt(b, int64(d.Limit.Messages), 10)
 	ends[2] = len(b)
@@ -102,12 +102,16 @@ func (h Headers) Set(header http.Header) {
 	}
 }
 
+// reset is Reset for people: no longer than the window. A message may be
+// remembered for a microsecond more, which rounded up would be a second.
+func (d Decision) reset() time.Duration { return min(d.Reset, d.Limit.Window) }
+
 // resetAt is the Unix second, rounded up, in which the next place comes free.
 func (d Decision) resetAt(now time.Time) int64 {
 	if d.Reset <= 0 {
 		return now.Unix()
 	}
-	at := now.Add(d.Reset)
+	at := now.Add(d.reset())
 	if at.Nanosecond() > 0 {
 		return at.Unix() + 1
 	}
