@@ -118,18 +118,22 @@ func (u SessionUpdate) values() map[string]any {
 func (t *Transactional) RemoveSession(ctx context.Context, userID, sessionID string) error {
 	err := t.tx(ctx, func(q *gorm.DB, s *foreignSchema) error {
 		var session Session
-		err := s.bySessionID(q.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}), sessionID, &session)
-		if err != nil {
+		if err := s.bySessionID(q, sessionID, &session); err != nil {
 			return err
 		}
 		if session.UserID == nil || *session.UserID != userID {
 			return ErrNotFound
 		}
-		err = q.Transaction(func(q *gorm.DB) error { return s.deleteSession(q, userID, sessionID) })
+		// Before any lock on the session's row: the ledger locks its own rows first.
+		if err := t.keepStatistics(q, s, sessionID); err != nil {
+			return err
+		}
+		err := q.Transaction(func(q *gorm.DB) error { return s.deleteSession(q, userID, sessionID) })
 		if !isReferenced(err) {
 			return err
 		}
 		return oneRow(q.Model(&Session{}).Where(s.col(tableSessions, "session_id")+" = ?", sessionID).
+			Where(s.col(tableSessions, "user_id")+" = ?", userID).
 			Updates(s.values(tableSessions, map[string]any{
 				"user_id": nil, "connected": false, "logged_in": false, "updated_at": timeArg(t.now()),
 			})))
@@ -154,7 +158,7 @@ func (s *foreignSchema) bySessionID(q *gorm.DB, sessionID string, session *Sessi
 	return q.Select(s.cols(tableSessions)).Where(s.col(tableSessions, "session_id")+" = ?", sessionID).Take(session).Error
 }
 
-// stamp copies a session and gives it what every new row needs.
+// stamp gives a session what every new row needs.
 func (t *Transactional) stamp(session *Session) *Session {
 	if session.ID == "" {
 		session.ID = NewID()
