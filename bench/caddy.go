@@ -80,9 +80,9 @@ func startCaddy(ctx context.Context, binary, dir, dsn, wa string) (*caddyServer,
 			}
 			_ = c.stop()
 		}
-		text, _ := os.ReadFile(c.log)
+		text := c.logTail()
 		failure = fmt.Errorf("starting Caddy: %w\n%s", failure, text)
-		if !strings.Contains(string(text), "address already in use") {
+		if !strings.Contains(text, "address already in use") {
 			break
 		}
 	}
@@ -148,6 +148,15 @@ func (c *caddyServer) ready(ctx context.Context) error {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+}
+
+// logTail is the end of what Caddy has logged.
+func (c *caddyServer) logTail() string {
+	text, err := os.ReadFile(c.log)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text[max(len(text)-4000, 0):])
 }
 
 func (c *caddyServer) stop() error {

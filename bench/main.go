@@ -131,7 +131,11 @@ func measureDatabase(ctx context.Context, o options, kind, dir string, progress 
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, server.stop()) }()
+	defer func() {
+		if err = errors.Join(err, server.stop()); err != nil {
+			err = fmt.Errorf("%w\nCaddy's log ends with:\n%s", err, server.logTail())
+		}
+	}()
 
 	b := newBench(o, server, wa, callers)
 	if err := b.checkPath(ctx); err != nil {
