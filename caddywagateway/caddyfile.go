@@ -45,6 +45,7 @@ import (
 // that `messages {$DEFAULT_RATE_LIMIT}` works with the variable unset or empty.
 func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 	if existing != nil {
+		d.Next() // so that the error tells the line
 		return nil, d.Err("the global option wa_gateway stands twice: merge the two blocks")
 	}
 	a := new(App)
@@ -57,63 +58,44 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 // UnmarshalCaddyfile sets up the app from Caddyfile tokens; see
 // parseGlobalOption for the syntax.
 func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	d.Next()
-	if d.NextArg() {
-		return d.ArgErr()
-	}
-	seen := make(map[string]bool)
-	for d.NextBlock(0) {
-		option := d.Val()
-		if seen[option] && option != "package" && option != "wa_server" {
-			return d.Errf("%s is set twice", option)
-		}
-		seen[option] = true
-		if err := a.unmarshalOption(d, option); err != nil {
+	return options(d, "wa_gateway", map[string]func() error{
+		"transactional_db": func() error {
+			a.TransactionalDB = new(Database)
+			return a.TransactionalDB.unmarshal(d)
+		},
+		"primary_db": func() error {
+			a.PrimaryDB = new(Database)
+			return a.PrimaryDB.unmarshal(d)
+		},
+		"naming": func() error { return optionalArg(d, &a.Naming) },
+		"migrate": func() error {
+			var on bool
+			err := onOffArg(d, &on)
+			a.MigrateOff = !on
 			return err
-		}
-	}
-	return nil
-}
-
-func (a *App) unmarshalOption(d *caddyfile.Dispenser, option string) error {
-	switch option {
-	case "transactional_db":
-		a.TransactionalDB = new(Database)
-		return a.TransactionalDB.unmarshal(d)
-	case "primary_db":
-		a.PrimaryDB = new(Database)
-		return a.PrimaryDB.unmarshal(d)
-	case "naming":
-		return optionalArg(d, &a.Naming)
-	case "migrate":
-		var on bool
-		err := onOffArg(d, &on)
-		a.MigrateOff = !on
-		return err
-	case "demo":
-		a.Demo = true
-		return noArgs(d)
-	case "limiter":
-		return a.unmarshalLimiter(d)
-	case "rate_limit":
-		a.RateLimit = new(RateLimit)
-		return a.RateLimit.unmarshal(d)
-	case "package":
-		return a.unmarshalPackage(d)
-	case "cache":
-		a.Cache = new(Cache)
-		return a.Cache.unmarshal(d)
-	case "wa_server":
-		s := new(WAServer)
-		a.WAServers = append(a.WAServers, s)
-		return s.unmarshal(d)
-	case "admin_token":
-		return oneArg(d, &a.AdminToken)
-	case "events_token":
-		return oneArg(d, &a.EventsToken)
-	default:
-		return d.Errf("unrecognized option %q of wa_gateway", option)
-	}
+		},
+		"demo": func() error {
+			a.Demo = true
+			return noArgs(d)
+		},
+		"limiter": func() error { return a.unmarshalLimiter(d) },
+		"rate_limit": func() error {
+			a.RateLimit = new(RateLimit)
+			return a.RateLimit.unmarshal(d)
+		},
+		"package": func() error { return a.unmarshalPackage(d) },
+		"cache": func() error {
+			a.Cache = new(Cache)
+			return a.Cache.unmarshal(d)
+		},
+		"wa_server": func() error {
+			s := new(WAServer)
+			a.WAServers = append(a.WAServers, s)
+			return s.unmarshal(d)
+		},
+		"admin_token":  func() error { return oneArg(d, &a.AdminToken) },
+		"events_token": func() error { return oneArg(d, &a.EventsToken) },
+	}, "package", "wa_server")
 }
 
 func (db *Database) unmarshal(d *caddyfile.Dispenser) error {
@@ -123,30 +105,22 @@ func (db *Database) unmarshal(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
-	targets := map[string]*string{
-		"dsn": &db.DSN, "host": &db.Host, "port": &db.Port, "user": &db.User,
-		"password": &db.Password, "name": &db.Name, "sslmode": &db.SSLMode,
-	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		option := d.Val()
-		if option == "max_conns" {
-			if err := numberArg(d, &db.MaxConns); err != nil {
-				return err
+	known := map[string]func() error{
+		"dsn": func() error {
+			if db.DSN != "" {
+				return twice(d, "dsn")
 			}
-			continue
-		}
-		target, ok := targets[option]
-		if !ok {
-			return d.Errf("unrecognized option %q of a database", option)
-		}
-		if *target != "" {
-			return d.Errf("%s is set twice", option)
-		}
-		if err := oneArg(d, target); err != nil {
-			return err
-		}
+			return oneArg(d, &db.DSN)
+		},
+		"max_conns": func() error { return numberArg(d, &db.MaxConns) },
 	}
-	return nil
+	for name, target := range map[string]*string{
+		"host": &db.Host, "port": &db.Port, "user": &db.User,
+		"password": &db.Password, "name": &db.Name, "sslmode": &db.SSLMode,
+	} {
+		known[name] = func() error { return oneArg(d, target) }
+	}
+	return block(d, "a database", known)
 }
 
 func (a *App) unmarshalLimiter(d *caddyfile.Dispenser) error {
@@ -177,27 +151,32 @@ func (l *RateLimit) unmarshal(d *caddyfile.Dispenser) error {
 			return err
 		}
 	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		option := d.Val()
-		args := d.RemainingArgs()
-		if len(args) > 1 {
-			return d.ArgErr()
-		}
-		var err error
-		switch {
-		case option != "messages" && option != "window":
-			return d.Errf("unrecognized option %q of rate_limit", option)
-		case len(args) == 0:
-		case option == "messages":
-			err = parseNumber(d, args[0], &l.Messages)
-		default:
-			err = parseDuration(d, args[0], &l.Window)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	// What stands in the line may not stand in the block as well. A block's
+	// option without a value leaves the default.
+	return block(d, "rate_limit", map[string]func() error{
+		"messages": func() error {
+			if len(args) > 0 {
+				return twice(d, "messages")
+			}
+			if value := ""; !d.Args(&value) {
+				return nil
+			} else if err := parseNumber(d, value, &l.Messages); err != nil {
+				return err
+			}
+			return noArgs(d)
+		},
+		"window": func() error {
+			if len(args) > 1 {
+				return twice(d, "window")
+			}
+			if value := ""; !d.Args(&value) {
+				return nil
+			} else if err := parseDuration(d, value, &l.Window); err != nil {
+				return err
+			}
+			return noArgs(d)
+		},
+	})
 }
 
 func (a *App) unmarshalPackage(d *caddyfile.Dispenser) error {
@@ -228,21 +207,10 @@ func (c *Cache) unmarshal(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		var err error
-		switch d.Val() {
-		case "ttl":
-			err = durationArg(d, &c.TTL)
-		case "size":
-			err = numberArg(d, &c.Size)
-		default:
-			return d.Errf("unrecognized option %q of cache", d.Val())
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return block(d, "cache", map[string]func() error{
+		"ttl":  func() error { return durationArg(d, &c.TTL) },
+		"size": func() error { return numberArg(d, &c.Size) },
+	})
 }
 
 func (s *WAServer) unmarshal(d *caddyfile.Dispenser) error {
@@ -256,42 +224,35 @@ func (s *WAServer) unmarshal(d *caddyfile.Dispenser) error {
 	if len(args) > 1 {
 		s.URL = args[1]
 	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		switch d.Val() {
-		case "url":
+	return block(d, "wa_server", map[string]func() error{
+		"url": func() error {
 			if s.URL != "" {
-				return d.Err("url is set twice")
+				return twice(d, "url")
 			}
-			if err := oneArg(d, &s.URL); err != nil {
-				return err
-			}
-		case "token":
-			if err := oneArg(d, &s.Token); err != nil {
-				return err
-			}
-		case "dialect":
-			if s.DialectRaw != nil {
-				return d.Err("dialect is set twice")
-			}
-			if !d.NextArg() {
-				continue
-			}
-			name := d.Val()
-			module, err := unmarshalDialect(d, name)
-			if err != nil {
-				return err
-			}
-			s.DialectRaw = caddyconfig.JSONModuleObject(module, "dialect", name, nil)
-		default:
-			return d.Errf("unrecognized option %q of wa_server", d.Val())
-		}
+			return oneArg(d, &s.URL)
+		},
+		"token":   func() error { return oneArg(d, &s.Token) },
+		"dialect": func() error { return s.unmarshalDialect(d) },
+	})
+}
+
+// unmarshalDialect reads the name of a dialect, if there is one, and its options.
+func (s *WAServer) unmarshalDialect(d *caddyfile.Dispenser) error {
+	if !d.NextArg() {
+		return nil
 	}
+	name := d.Val()
+	module, err := dialectModule(d, name)
+	if err != nil {
+		return err
+	}
+	s.DialectRaw = caddyconfig.JSONModuleObject(module, "dialect", name, nil)
 	return nil
 }
 
-// unmarshalDialect reads a dialect with its options; one without any need not
+// dialectModule reads a dialect with its options; one without any need not
 // know of Caddyfiles.
-func unmarshalDialect(d *caddyfile.Dispenser, name string) (any, error) {
+func dialectModule(d *caddyfile.Dispenser, name string) (any, error) {
 	info, err := caddy.GetModule("wa_gateway.dialects." + name)
 	if err != nil {
 		return nil, d.Errf("there is no dialect %q", name)
@@ -375,10 +336,11 @@ func durationArg(d *caddyfile.Dispenser, target *caddy.Duration) error {
 
 // parseDuration reads a duration; a bare number is one of seconds.
 func parseDuration(d *caddyfile.Dispenser, value string, target *caddy.Duration) error {
-	if n, err := strconv.Atoi(value); err == nil {
-		value = strconv.Itoa(n) + "s"
+	text := value
+	if _, err := strconv.Atoi(value); err == nil {
+		text += "s"
 	}
-	duration, err := caddy.ParseDuration(value)
+	duration, err := caddy.ParseDuration(text)
 	if err != nil || duration <= 0 {
 		return d.Errf("%q is not a duration above zero", value)
 	}

@@ -1,6 +1,7 @@
 package caddywagateway
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -94,35 +95,38 @@ func (s *Sandbox) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	})
 }
 
-// options reads a directive's block. An option that stands twice is an error,
-// unless it is one of repeatable.
+// options reads a directive: no argument, and a block.
 func options(d *caddyfile.Dispenser, directive string, known map[string]func() error, repeatable ...string) error {
 	d.Next()
 	if d.NextArg() {
 		return d.ArgErr()
 	}
+	return block(d, directive, known, repeatable...)
+}
+
+// block reads the block that may follow, each option by its function. An option
+// that stands twice is an error, unless it is one of repeatable: the second one
+// would silently replace the first.
+func block(d *caddyfile.Dispenser, owner string, known map[string]func() error, repeatable ...string) error {
 	seen := make(map[string]bool)
-	for _, name := range repeatable {
-		seen[name] = false
-	}
-	for d.NextBlock(0) {
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		name := d.Val()
 		read, ok := known[name]
 		if !ok {
-			return d.Errf("unrecognized option %q of %s", name, directive)
+			return d.Errf("unrecognized option %q of %s", name, owner)
 		}
-		if seen[name] {
-			return d.Errf("%s is set twice", name)
+		if seen[name] && !slices.Contains(repeatable, name) {
+			return twice(d, name)
 		}
-		if _, again := seen[name]; !again {
-			seen[name] = true
-		}
+		seen[name] = true
 		if err := read(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+func twice(d *caddyfile.Dispenser, name string) error { return d.Errf("%s is set twice", name) }
 
 // unmarshal reads the words after trusted_clients. Without any the default
 // stays, so that `trusted_clients {$TRUSTED_CLIENTS}` works with the variable

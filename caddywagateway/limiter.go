@@ -65,10 +65,7 @@ func (m *MemoryLimiter) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
-	for d.NextBlock(d.Nesting()) {
-		return d.Errf("unrecognized option %q of limiter memory", d.Val())
-	}
-	return nil
+	return block(d, "limiter memory", nil)
 }
 
 // RedisLimiter counts in Redis, so that all gateways that use the same Redis
@@ -138,25 +135,16 @@ func (m *RedisLimiter) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
-	for d.NextBlock(d.Nesting()) {
-		switch d.Val() {
-		case "url":
-			if err := oneArg(d, &m.URL); err != nil {
-				return err
+	return block(d, "limiter redis", map[string]func() error{
+		"url": func() error {
+			if m.URL != "" {
+				return twice(d, "url")
 			}
-		case "prefix":
-			if err := oneArg(d, &m.Prefix); err != nil {
-				return err
-			}
-		case "timeout":
-			if err := durationArg(d, &m.Timeout); err != nil {
-				return err
-			}
-		default:
-			return d.Errf("unrecognized option %q of limiter redis", d.Val())
-		}
-	}
-	return nil
+			return oneArg(d, &m.URL)
+		},
+		"prefix":  func() error { return oneArg(d, &m.Prefix) },
+		"timeout": func() error { return durationArg(d, &m.Timeout) },
+	})
 }
 
 // limiterHandle is one hold on a pooled limiter. The zero value holds nothing,
