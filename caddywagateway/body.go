@@ -89,12 +89,15 @@ func (x *exchange) readBody(wholeOnly bool) (*body, error) {
 		if len(start) == 0 {
 			return &body{reader: http.NoBody}, nil
 		}
-		if x.call.Endpoint == waserver.CreateSession {
+		edited, newType, err := bodyedit.EditBytes(contentType, start, x.bodyRules(limit))
+		if err == nil && x.call.Endpoint == waserver.CreateSession {
+			// What it asks for is read once the body is known to be sound, and
+			// then written into it.
 			if x.call.SessionID, err = askedSession(contentType, start); err != nil {
 				return nil, err
 			}
+			edited, newType, err = bodyedit.EditBytes(contentType, start, x.bodyRules(limit))
 		}
-		edited, newType, err := bodyedit.EditBytes(contentType, start, x.bodyRules(limit))
 		if err != nil {
 			return nil, bodyRefusal(err, limit)
 		}
