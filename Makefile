@@ -50,7 +50,7 @@ fuzz: ## run every fuzz test for FUZZTIME (30s)
 
 .PHONY: bench
 bench: build ## measure what the gateway adds to a call
-	scripts/with-services $(GO) run ./bench $(ARGS)
+	$(PURE) scripts/with-services $(GO) run ./bench -caddy bin/caddy $(ARGS)
 
 .PHONY: lint
 lint: ## check format, go vet and golangci-lint
