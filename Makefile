@@ -44,6 +44,10 @@ xcaddy: ## build bin/caddy-xcaddy the way users of other plugins do
 test: ## run all tests with the race detector, on a real PostgreSQL and Redis
 	scripts/with-services $(GO) run ./scripts/gotest $(RACE) -vet=off -tags=$(TAGS) $(ARGS) $(PKG)
 
+.PHONY: test-deps
+test-deps: ## compile what the tests need, and run nothing
+	$(GO) list $(RACE) -tags=$(TAGS) -export -deps -test ./... >/dev/null
+
 .PHONY: fuzz
 fuzz: ## run every fuzz test for FUZZTIME (30s)
 	scripts/fuzz $(FUZZTIME)
@@ -53,9 +57,8 @@ bench: build ## measure what the gateway adds to a call
 	$(PURE) scripts/with-services $(GO) run ./bench -caddy bin/caddy $(ARGS)
 
 .PHONY: lint
-lint: ## check format, go vet and golangci-lint
+lint: ## check format and run golangci-lint, go vet's checks among them
 	@files=$$(gofmt -l .) && { [ -z "$$files" ] || { echo "not gofmt-ed (make fmt):"; echo "$$files"; exit 1; }; }
-	$(PURE) $(GO) vet ./...
 	$(PURE) $(GO) tool -modfile=tools/go.mod golangci-lint run
 
 .PHONY: platforms
