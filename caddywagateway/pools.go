@@ -147,7 +147,7 @@ func (d *databases) bringUp(ctx context.Context) error {
 		if _, err := d.transactional.Inspect(ctx); err != nil {
 			return fmt.Errorf("transactional database: %w", err)
 		}
-		return nil
+		return d.adoptStatistics(ctx)
 	}
 	report, err := d.transactional.Migrate(ctx, store.MigrateOptions{})
 	if err != nil {
@@ -162,6 +162,19 @@ func (d *databases) bringUp(ctx context.Context) error {
 		if err := seedDemo(ctx, d.transactional); err != nil {
 			return fmt.Errorf("demo data: %w", err)
 		}
+	}
+	return d.adoptStatistics(ctx)
+}
+
+// adoptStatistics takes over what was counted before the gateway came: the
+// foreign table loses it when a session is deleted.
+func (d *databases) adoptStatistics(ctx context.Context) error {
+	adopted, err := d.transactional.AdoptStatistics(ctx)
+	if err != nil {
+		return fmt.Errorf("transactional database: taking over statistics: %w", err)
+	}
+	if adopted > 0 {
+		d.logger.Info("statistics from before the gateway taken over", zap.Int64("sessions", adopted))
 	}
 	return nil
 }
