@@ -1,0 +1,132 @@
+package caddywagateway
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+)
+
+// checkConfig reads the configuration as `caddy validate` does; false when there
+// is nothing to go on with.
+func (d *doctor) checkConfig(ctx context.Context) bool {
+	const check = "config"
+	var err error
+	if d.config, err = d.read(); err != nil {
+		d.fail(check, "correct the configuration; caddy adapt shows how it is read", "%v", err)
+		return false
+	}
+	where := d.config.file
+	if d.config.json == nil {
+		where = "the defaults"
+		d.warn(check, "run this where the gateway runs, or name its Caddyfile with --config",
+			"there is no configuration: what follows is about the defaults")
+	}
+	for _, warning := range d.config.warnings {
+		d.warn(check, "", "%s: %s", where, warning)
+	}
+	if d.config.json != nil {
+		if err := validateConfig(d.config.json); err != nil {
+			d.fail(check, "correct the configuration; caddy validate repeats this", "%s: %v", where, err)
+		} else {
+			d.ok(check, "%s adapts and validates", where)
+		}
+	}
+	if err := d.config.resolve(ctx); err != nil {
+		d.fail(check, "correct the settings of wa_gateway", "%v", err)
+		return false
+	}
+	return true
+}
+
+// validateConfig provisions a configuration and lets it go again. Logs are only
+// seen to be well-formed: opening a log file would create it, as whoever runs
+// this.
+func validateConfig(raw []byte) error {
+	var config *caddy.Config
+	if err := caddy.StrictUnmarshalJSON(raw, &config); err != nil {
+		return err
+	}
+	discard := json.RawMessage(`{"output":"discard"}`)
+	if config.Logging == nil {
+		config.Logging = new(caddy.Logging)
+	}
+	if config.Logging.Sink != nil {
+		config.Logging.Sink.WriterRaw = discard
+	}
+	if config.Logging.Logs == nil {
+		config.Logging.Logs = make(map[string]*caddy.CustomLog)
+	}
+	if config.Logging.Logs[caddy.DefaultLoggerName] == nil {
+		config.Logging.Logs[caddy.DefaultLoggerName] = new(caddy.CustomLog)
+	}
+	for _, log := range config.Logging.Logs {
+		log.WriterRaw = discard
+	}
+	_, err := quietly(func() error { return caddy.Validate(config) })
+	return err
+}
+
+// checkEnvironment looks for values that do not arrive as they were meant.
+func (d *doctor) checkEnvironment() {
+	const check = "environment"
+	if path := d.unreadEnvFile(d.config); path != "" {
+		d.warn(check, fmt.Sprintf("if the gateway is started with it, give --envfile %s", path), "%s was not read", path)
+	}
+	for _, path := range d.envfiles {
+		var cut []string
+		for _, e := range d.config.env[path] {
+			if e.cut {
+				cut = append(cut, fmt.Sprintf("%s (line %d)", e.name, e.line))
+			}
+		}
+		if len(cut) > 0 {
+			d.warn(check, "percent-encode it in URLs (%23), choose values without #, and put comments on lines of their own",
+				"%s: Caddy ends values at a #, even inside quotes: %s", path, strings.Join(cut, ", "))
+		} else {
+			d.ok(check, "%s sets %d variables", path, len(d.config.env[path]))
+		}
+	}
+}
+
+func (d *doctor) checkDemo() {
+	if d.config.settings.demo {
+		d.warn("demo", "set TRANSACTIONAL_DB_URL, DB_URL or WA_SERVER_URL, or take demo out of wa_gateway",
+			"the gateway runs on demo data, as no database and no WA server is set")
+	}
+}
+
+// shortToken is how long a token should at least be, in bytes.
+const shortToken = 16
+
+func (d *doctor) checkTokens() {
+	repl := caddy.NewReplacer()
+	admin := resolveValue(repl, d.config.app.AdminToken)
+	events := resolveValue(repl, d.config.app.EventsToken)
+	const mend = "set a random one, such as openssl rand -hex 32 prints"
+
+	switch {
+	case admin == "":
+		d.warn("admin_token", "set ADMIN_TOKEN, if you want to use them", "not set: the admin endpoints answer 403")
+	case len(admin) < shortToken:
+		d.warn("admin_token", mend, "set, but shorter than %d characters", shortToken)
+	default:
+		d.ok("admin_token", "set")
+	}
+	switch {
+	case events == "" && d.eventsTrusted():
+		d.warn("events_token", "set EVENTS_TOKEN, and give it to the WA server",
+			"not set: whoever calls from a trusted address may post events of any user")
+	case events == "":
+		d.warn("events_token", "set EVENTS_TOKEN, and give it to the WA server",
+			"not set, and wa_events trusts no client: nobody can post events")
+	case len(events) < shortToken:
+		d.warn("events_token", mend, "set, but shorter than %d characters", shortToken)
+	case events == admin:
+		d.warn("events_token", mend, "the same as admin_token: the WA server could read and reset all statistics")
+	default:
+		d.ok("events_token", "set")
+	}
+}
