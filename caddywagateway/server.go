@@ -75,6 +75,9 @@ func (s *WAServer) provision(ctx caddy.Context, repl *caddy.Replacer) error {
 	return nil
 }
 
+// String is what {http.vars.wa_gateway.wa_server} shows, instead of the token.
+func (s *WAServer) String() string { return s.Name }
+
 // parseServerURL checks a base URL. Errors do not hold it: it may carry
 // credentials.
 func parseServerURL(raw string) (*url.URL, error) {
