@@ -27,6 +27,7 @@ func (r *Recorder) run(ctx context.Context) {
 		switch {
 		case len(parts) > 0:
 			r.settle(r.commit(ctx, parts))
+			r.committed = time.Now()
 			continue
 		case wait < 0:
 			return
@@ -50,7 +51,14 @@ func (r *Recorder) take(now time.Time) (parts []part, wait time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	outcomes := len(r.outcomes)
-	if wait = r.retryAt.Sub(now); wait > 0 {
+	due := r.retryAt
+	if len(r.calls) == 0 && outcomes < r.opts.MaxBatch && !r.closing {
+		// Nobody waits for outcomes: a moment's patience makes one commit of many.
+		if paced := r.committed.Add(r.opts.OutcomeInterval); paced.After(due) {
+			due = paced
+		}
+	}
+	if wait = due.Sub(now); wait > 0 {
 		outcomes = 0
 	}
 	// Neither calls nor outcomes can keep the others from their turn.

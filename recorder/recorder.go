@@ -39,6 +39,8 @@ const (
 	DefaultTimeout  = 10 * time.Second
 	DefaultRetryMin = 100 * time.Millisecond
 	DefaultRetryMax = 5 * time.Second
+
+	DefaultOutcomeInterval = 50 * time.Millisecond
 )
 
 // Options configure a Recorder. Only Ledger is required.
@@ -56,6 +58,10 @@ type Options struct {
 	// it doubles each time.
 	RetryMin time.Duration
 	RetryMax time.Duration
+	// OutcomeInterval is how long outcomes that come in after a transaction
+	// gather for the next one. Calls of Record do not wait for it, and take the
+	// outcomes along.
+	OutcomeInterval time.Duration
 	// Unavailable reports whether a ledger's error says nothing about the
 	// events, but that the database is away. After any other error the events
 	// that were together in the transaction are tried apart, so that one that
@@ -72,6 +78,8 @@ type Recorder struct {
 	cancel context.CancelFunc // ends the transaction under way, see Close
 	wake   chan struct{}
 	done   chan struct{}
+
+	committed time.Time // when the last transaction ended; run's own
 
 	mu       sync.Mutex
 	closing  bool
@@ -99,6 +107,7 @@ func New(opts Options) *Recorder {
 	setDefault(&opts.Timeout, DefaultTimeout)
 	setDefault(&opts.RetryMin, DefaultRetryMin)
 	setDefault(&opts.RetryMax, DefaultRetryMax)
+	setDefault(&opts.OutcomeInterval, DefaultOutcomeInterval)
 	opts.RetryMax = max(opts.RetryMax, opts.RetryMin)
 	if opts.Unavailable == nil {
 		opts.Unavailable = func(error) bool { return true }

@@ -316,6 +316,7 @@ func TestOutcomesWaitForTheDatabase(t *testing.T) {
 		if _, err := r.Record(t.Context(), []stats.Event{event("call")}); err != nil {
 			t.Error(err)
 		}
+		time.Sleep(recorder.DefaultOutcomeInterval)
 		synctest.Wait()
 		if ids := ledger.ids(); len(ids) != 51 {
 			t.Errorf("recorded %v", ids)
@@ -567,4 +568,36 @@ func BenchmarkOutcome(b *testing.B) {
 	if err := r.Close(context.Background()); err != nil {
 		b.Error(err)
 	}
+}
+
+// Outcomes that nobody waits for share their transactions: one each interval.
+func TestOutcomesGather(t *testing.T) {
+	ledger := &fakeLedger{}
+	opts := recorder.Options{OutcomeInterval: 50 * time.Millisecond}
+	start(t, ledger, opts, func(t *testing.T, r *recorder.Recorder) {
+		const count = 1000
+		for i := range count {
+			if !r.Outcome(event(fmt.Sprint(i))) {
+				t.Fatal("refused")
+			}
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(opts.OutcomeInterval)
+		synctest.Wait()
+		if n := len(ledger.ids()); n != count {
+			t.Errorf("%d recorded", n)
+		}
+		if n := len(ledger.sizes()); n < 10 || n > count/25 {
+			t.Errorf("%d transactions for %d outcomes in a second", n, count)
+		}
+		// A call does not wait, and takes along what is there.
+		r.Outcome(event("before"))
+		begin := time.Now()
+		if _, err := r.Record(t.Context(), []stats.Event{event("call")}); err != nil {
+			t.Error(err)
+		}
+		if waited := time.Since(begin); waited >= opts.OutcomeInterval {
+			t.Errorf("the call waited %v", waited)
+		}
+	})
 }
