@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/jackc/pgx/v5/pgconn"
-
 	"github.com/genfity/wa-gateway/stats"
 )
 
@@ -70,17 +68,9 @@ func (t *Transactional) record(ctx context.Context, s *foreignSchema, b *ledgerB
 				continue
 			}
 		}
-		if err == nil || !(retryable(err) || lostRace(err)) {
+		if err == nil || !(retryable(err) || b.aside.decide(err)) {
 			break
 		}
 	}
 	return classify(err)
-}
-
-// lostRace says that another application has inserted, into its own statistics
-// table, the row that we were about to insert, or has deleted the session that
-// the row refers to. The next attempt sees it.
-func lostRace(err error) bool {
-	var pgErr *pgconn.PgError
-	return errors.As(err, &pgErr) && (pgErr.Code == "23505" || pgErr.Code == "23503")
 }

@@ -19,6 +19,7 @@ var concurrentKinds = []storetest.Kind{storetest.SQLite, storetest.PostgresSnake
 // TestManyForOneSession: everybody posts for one session at once, from two nodes,
 // also those who are the first to name it. Nothing is lost or counted twice.
 func TestManyForOneSession(t *testing.T) {
+	t.Parallel()
 	for _, kind := range concurrentKinds {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
@@ -63,6 +64,7 @@ func TestManyForOneSession(t *testing.T) {
 // own table, all at once. Every call succeeds, and in the end the counters are
 // what the ledger says.
 func TestNoDeadlocks(t *testing.T) {
+	t.Parallel()
 	for _, kind := range concurrentKinds {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
@@ -90,7 +92,7 @@ func TestNoDeadlocks(t *testing.T) {
 				})
 			}
 			for range 6 {
-				run(25, func(node *store.Transactional, i int) error {
+				run(15, func(node *store.Transactional, i int) error {
 					batch := make([]stats.Event, 1+rand.IntN(40))
 					for j := range batch {
 						user := anyUser()

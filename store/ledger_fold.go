@@ -14,6 +14,8 @@ type ledgerBatch struct {
 	pairs   []pair // that the events name, each once
 	pairOf  []int  // for each event; -1 for one that is invalid
 
+	aside mirrorAside
+
 	// What follows is of one attempt at the transaction.
 
 	sessions []*sessionCounters // for each of pairs; nil when it has none
@@ -29,6 +31,7 @@ type sessionCounters struct {
 	epoch   int64
 	resetAt time.Time
 	last    [2]time.Time // last_sent_at, last_failed_at
+	behind  [2]int64     // behind_sent, behind_failed
 
 	delta   stats.Counts
 	newest  [2]time.Time // latest outcome that came
@@ -235,7 +238,7 @@ func (s *sessionCounters) settle() {
 // mirrored reports whether the foreign table's row changes too: it knows
 // nothing of receipts.
 func (s *sessionCounters) mirrored() bool {
-	if s.delta.Sent != 0 || s.delta.Failed != 0 {
+	if s.due() != [2]int64{} {
 		return true
 	}
 	for side := range s.last {
@@ -244,4 +247,9 @@ func (s *sessionCounters) mirrored() bool {
 		}
 	}
 	return false
+}
+
+// due is what the foreign row has to be given.
+func (s *sessionCounters) due() [2]int64 {
+	return [2]int64{s.behind[sideSent] + s.delta.Sent, s.behind[sideFailed] + s.delta.Failed}
 }

@@ -1,7 +1,12 @@
 package store
 
 import (
+	"context"
+	"errors"
 	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"gorm.io/gorm"
 )
 
 // The foreign statistics table follows the counters, for the application that
@@ -10,6 +15,76 @@ import (
 // that is known, unless its user or session is missing too, as after a session
 // was deleted; so a session that comes back has its statistics there again.
 
+// The table is not ours: it may be locked for a migration, get a column that we
+// cannot fill, or not be ours to write. Then the events are counted all the same
+// and the difference is kept with the counters, until the foreign row can be
+// given it.
+
+// mirrorError is an error in writing the foreign table.
+type mirrorError struct{ error }
+
+func (e mirrorError) Unwrap() error { return e.error }
+
+// mirrorPatience is how long the foreign table's locks are waited for.
+const mirrorPatience = "2s"
+
+// mirrorAside decides about the errors in writing the foreign table.
+type mirrorAside struct {
+	reason string // why it is left out; empty: it is not
+	races  int
+	looked bool
+}
+
+// maxRaces is how often another application may be faster than us.
+const maxRaces = 3
+
+// decide reports whether the transaction should be tried again, with or without
+// the foreign table.
+func (a *mirrorAside) decide(err error) bool {
+	var mirror mirrorError
+	if !errors.As(err, &mirror) || a.reason != "" {
+		return false
+	}
+	var pgErr *pgconn.PgError
+	locked := errors.As(err, &pgErr) && pgErr.Code == "55P03"
+	switch {
+	case lostRace(err) && a.races < maxRaces:
+		a.races++
+		return true
+	case shapeChanged(err) && !a.looked:
+		// The caller takes another look at the tables and comes back.
+		a.looked = true
+		return false
+	case errors.Is(classify(mirror.error), ErrUnavailable) && !locked, errors.Is(err, context.Canceled):
+		return false
+	}
+	a.reason = mirror.Error()
+	return true
+}
+
+// lostRace says that another application has inserted, into its own statistics
+// table, the row that we were about to insert, or has deleted the session that
+// the row refers to. The next attempt sees it.
+func lostRace(err error) bool {
+	var pgErr *pgconn.PgError
+	return errors.As(err, &pgErr) && (pgErr.Code == "23505" || pgErr.Code == "23503")
+}
+
+// MirrorBehind returns how many rows of the foreign statistics table could not
+// be brought up to date lately, and why one of them could not. They are as soon
+// as that is possible and the next message of their session changes them.
+func (t *Transactional) MirrorBehind(ctx context.Context) (rows int64, reason string, err error) {
+	var found struct {
+		Count  int64
+		Reason string
+	}
+	err = t.read(ctx, func(q *gorm.DB, _ *foreignSchema) error {
+		return q.Raw(`SELECT count(*) AS count, coalesce(max(behind_reason), '') AS reason
+			FROM ` + t.db.own("session_stats") + ` WHERE behind_reason <> ''`).Scan(&found).Error
+	})
+	return found.Count, found.Reason, failure("look at the foreign statistics", err)
+}
+
 // mirrorLimit is the greatest total that the column, an integer of four bytes,
 // can hold.
 const mirrorLimit = "2147483647"
@@ -17,7 +92,7 @@ const mirrorLimit = "2147483647"
 // mirrorReturning is what the UPDATE of session_stats s by d has to return for
 // mirrorPostgres. The texts get back the collation that the foreign columns
 // have, or their indexes would not be used.
-const mirrorReturning = `d.mirrored, d.row_id, d.sent, d.failed,
+const mirrorReturning = `d.mirrored, d.row_id, d.due_sent, d.due_failed,
 	s.user_id COLLATE "default" AS user_id, s.session_id COLLATE "default" AS session_id,
 	s.base_sent + s.sent AS total_sent, s.base_failed + s.failed AS total_failed,
 	date_trunc('milliseconds', GREATEST(s.base_last_sent_at, s.last_sent_at)) AT TIME ZONE 'UTC' AS last_sent_at,
@@ -26,13 +101,10 @@ const mirrorReturning = `d.mirrored, d.row_id, d.sent, d.failed,
 // mirrorPostgres ends a statement that begins with the common table expression u
 // of what mirrorReturning lists.
 func (s *foreignSchema) mirrorPostgres(now string) string {
-	if !s.hasTable(tableStats) {
-		return "SELECT 1"
-	}
 	now = "date_trunc('milliseconds', " + now + ") AT TIME ZONE 'UTC'"
 	set := []string{
-		s.mirrorTotal("total_messages_sent", "u.sent", "GREATEST", "LEAST"),
-		s.mirrorTotal("total_messages_failed", "u.failed", "GREATEST", "LEAST"),
+		s.mirrorTotal("total_messages_sent", "u.due_sent", "GREATEST", "LEAST"),
+		s.mirrorTotal("total_messages_failed", "u.due_failed", "GREATEST", "LEAST"),
 	}
 	set = append(set, s.mirrorRest("u.last_sent_at", "u.last_failed_at", now)...)
 	update := `UPDATE ` + s.table(tableStats) + ` f SET ` + strings.Join(set, ", ") + `

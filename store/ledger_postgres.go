@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -22,7 +21,7 @@ func (db *DB) pgx(ctx context.Context, fn func(c *pgx.Conn) error) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close() //nolint:errcheck // gives it back to the pool
+	defer conn.Close()
 	return conn.Raw(func(driverConn any) error {
 		c := driverConn.(*stdlib.Conn).Conn()
 		defer func() {
@@ -49,7 +48,11 @@ func send(ctx context.Context, c *pgx.Conn, statements ...statement) error {
 	results := c.SendBatch(ctx, &batch)
 	for _, s := range statements {
 		if err := s.read(results); err != nil {
-			return errors.Join(err, results.Close())
+			_ = results.Close() // says the same
+			if s.mirror {
+				return mirrorError{err}
+			}
+			return err
 		}
 	}
 	return results.Close()
@@ -59,6 +62,8 @@ type statement struct {
 	sql  string
 	args []any
 	each func(rows pgx.Rows) error // nil when there are no rows to read
+
+	mirror bool // its errors are those of the foreign table
 }
 
 func (s statement) read(results pgx.BatchResults) error {
@@ -112,10 +117,13 @@ func (t *Transactional) recordPostgres(ctx context.Context, s *foreignSchema, b 
 		if len(messages) == 0 {
 			return nil
 		}
+		mirror := b.aside.reason == "" && s.hasTable(tableStats)
 		return send(ctx, c,
 			t.writeMessagesPostgres(messages),
-			t.writeCountersPostgres(s, sessions, t.now()),
-			statement{sql: "COMMIT"},
+			statement{sql: `SELECT set_config('lock_timeout', '` + mirrorPatience + `', true)`},
+			t.writeCountersPostgres(s, b, sessions, t.now()),
+			// Foreign keys may be checked as late as here.
+			statement{sql: "COMMIT", mirror: mirror},
 		)
 	})
 }
@@ -123,7 +131,7 @@ func (t *Transactional) recordPostgres(ctx context.Context, s *foreignSchema, b 
 func (t *Transactional) lockCountersPostgres(b *ledgerBatch) statement {
 	users, sessions := pairColumns(b.pairs)
 	return statement{
-		sql: `SELECT k.n, s.id, s.epoch, s.reset_at, s.last_sent_at, s.last_failed_at
+		sql: `SELECT k.n, s.id, s.epoch, s.reset_at, s.last_sent_at, s.last_failed_at, s.behind_sent, s.behind_failed
 			FROM ` + t.db.own("session_stats") + ` s
 			JOIN unnest($1::text[], $2::text[]) WITH ORDINALITY AS k(user_id, session_id, n)
 				ON s.user_id = k.user_id AND s.session_id = k.session_id
@@ -133,7 +141,7 @@ func (t *Transactional) lockCountersPostgres(b *ledgerBatch) statement {
 			var n int64
 			var c sessionCounters
 			var resetAt, lastSent, lastFailed pgtype.Timestamptz
-			if err := rows.Scan(&n, &c.id, &c.epoch, &resetAt, &lastSent, &lastFailed); err != nil {
+			if err := rows.Scan(&n, &c.id, &c.epoch, &resetAt, &lastSent, &lastFailed, &c.behind[sideSent], &c.behind[sideFailed]); err != nil {
 				return err
 			}
 			c.pair = b.pairs[n-1]
@@ -241,29 +249,33 @@ func pgTime(t time.Time) pgtype.Timestamptz {
 
 // writeCountersPostgres adds to the counters and, in the same statement, makes
 // the foreign table follow.
-func (t *Transactional) writeCountersPostgres(s *foreignSchema, sessions []*sessionCounters, now time.Time) statement {
+func (t *Transactional) writeCountersPostgres(s *foreignSchema, b *ledgerBatch, sessions []*sessionCounters, now time.Time) statement {
 	n := len(sessions)
+	mirror := s.hasTable(tableStats) && b.aside.reason == ""
 	ids, mirrored, rowIDs := make([]int64, n), make([]bool, n), make([]string, n)
-	var counts [4][]int64
-	for i := range counts {
-		counts[i] = make([]int64, n)
-	}
+	counts, behind := int64Columns(4, n), int64Columns(2, n)
+	due := int64Columns(2, n)
 	var newest [2][]pgtype.Timestamptz
 	var recount [2][]bool
 	for side := range newest {
 		newest[side], recount[side] = make([]pgtype.Timestamptz, n), make([]bool, n)
 	}
 	for i, c := range sessions {
-		ids[i], mirrored[i] = c.id, c.mirrored()
+		ids[i] = c.id
 		for j, count := range [4]int64{c.delta.Sent, c.delta.Failed, c.delta.Delivered, c.delta.Read} {
 			counts[j][i] = count
 		}
 		for side := range newest {
 			newest[side][i], recount[side][i] = pgTime(c.newest[side]), c.recount[side]
 		}
-		if mirrored[i] {
+		if mirrored[i] = mirror && c.mirrored(); mirrored[i] {
 			rowIDs[i] = NewID()
 		}
+		target := due
+		if b.aside.reason != "" {
+			target = behind
+		}
+		target[sideSent][i], target[sideFailed][i] = c.due()[sideSent], c.due()[sideFailed]
 	}
 	latest := func(column string, outcome stats.Outcome) string {
 		return fmt.Sprintf(`%[1]s = CASE WHEN d.recount_%[1]s THEN (SELECT m.at FROM %[2]s m
@@ -271,18 +283,34 @@ func (t *Transactional) writeCountersPostgres(s *foreignSchema, sessions []*sess
 			ELSE GREATEST(s.%[1]s, d.%[1]s) END`, column, t.db.own("message_ledger"), outcome)
 	}
 	sql := `WITH d AS (SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[],
-			$6::timestamptz[], $7::timestamptz[], $8::boolean[], $9::boolean[], $10::boolean[], $11::text[])
-			AS d(id, sent, failed, delivered, read, last_sent_at, last_failed_at, recount_last_sent_at, recount_last_failed_at, mirrored, row_id)),
+			$6::timestamptz[], $7::timestamptz[], $8::boolean[], $9::boolean[], $10::boolean[], $11::text[],
+			$12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[])
+			AS d(id, sent, failed, delivered, read, last_sent_at, last_failed_at, recount_last_sent_at, recount_last_failed_at,
+				mirrored, row_id, due_sent, due_failed, behind_sent, behind_failed)),
 		u AS (UPDATE ` + t.db.own("session_stats") + ` s SET
 			sent = s.sent + d.sent, failed = s.failed + d.failed, delivered = s.delivered + d.delivered, read = s.read + d.read,
 			` + latest("last_sent_at", stats.OutcomeSent) + `, ` + latest("last_failed_at", stats.OutcomeFailed) + `,
-			updated_at = $12::timestamptz
+			behind_sent = d.behind_sent, behind_failed = d.behind_failed, behind_reason = $16::text, updated_at = $17::timestamptz
 		FROM d WHERE s.id = d.id
 		RETURNING ` + mirrorReturning + `)
-		` + s.mirrorPostgres("$12::timestamptz")
+		`
+	if mirror {
+		sql += s.mirrorPostgres("$17::timestamptz")
+	} else {
+		sql += `SELECT count(*) FROM u`
+	}
 	return statement{
 		sql: sql,
 		args: []any{ids, counts[0], counts[1], counts[2], counts[3], newest[0], newest[1], recount[0], recount[1],
-			mirrored, rowIDs, pgTime(now.UTC())},
+			mirrored, rowIDs, due[0], due[1], behind[0], behind[1], b.aside.reason, pgTime(now.UTC())},
+		mirror: mirror,
 	}
+}
+
+func int64Columns(columns, rows int) [][]int64 {
+	list := make([][]int64, columns)
+	for i := range list {
+		list[i] = make([]int64, rows)
+	}
+	return list
 }

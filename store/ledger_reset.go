@@ -101,6 +101,7 @@ func (t *Transactional) reset(q *gorm.DB, s *foreignSchema, at time.Time, column
 	if len(ids) > 0 {
 		err := q.Exec(`UPDATE `+t.db.own("session_stats")+` SET
 				base_sent = 0, base_failed = 0, sent = 0, failed = 0, delivered = 0, read = 0,
+				behind_sent = 0, behind_failed = 0, behind_reason = '',
 				base_last_sent_at = NULL, base_last_failed_at = NULL, last_sent_at = NULL, last_failed_at = NULL,
 				epoch = epoch + 1, reset_at = `+t.db.later("reset_at", t.db.ownTime())+`, updated_at = `+t.db.ownTime()+`
 			WHERE id IN ?`, t.db.ownTimeArg(at), t.db.ownTimeArg(t.now()), ids).Error

@@ -39,7 +39,13 @@ func (t *Transactional) recordSQLite(ctx context.Context, s *foreignSchema, b *l
 		if err := t.writeMessagesSQLite(q, messages); err != nil {
 			return err
 		}
-		return t.writeCountersSQLite(q, s, sessions, t.now())
+		if err := t.writeCountersSQLite(q, b, sessions, t.now()); err != nil || b.aside.reason != "" {
+			return err
+		}
+		if err := t.mirrorSQLite(q, s, sessions, t.now()); err != nil {
+			return mirrorError{err}
+		}
+		return nil
 	})
 }
 
@@ -49,7 +55,7 @@ func each(q *gorm.DB, sql string, fn func(scan func(dest ...any) error) error, a
 	if err != nil {
 		return err
 	}
-	defer rows.Close() //nolint:errcheck // Err tells
+	defer rows.Close()
 	for rows.Next() {
 		if err := fn(rows.Scan); err != nil {
 			return err
@@ -60,14 +66,14 @@ func each(q *gorm.DB, sql string, fn func(scan func(dest ...any) error) error, a
 
 func (t *Transactional) readCountersSQLite(q *gorm.DB, b *ledgerBatch) error {
 	// CROSS JOIN keeps SQLite at one look into the index for each element.
-	return each(q, `SELECT x.key, s.id, s.epoch, s.reset_at, s.last_sent_at, s.last_failed_at
+	return each(q, `SELECT x.key, s.id, s.epoch, s.reset_at, s.last_sent_at, s.last_failed_at, s.behind_sent, s.behind_failed
 		FROM json_each(?) AS x CROSS JOIN `+t.db.own("session_stats")+` s
 			ON s.user_id = x.value->>0 AND s.session_id = x.value->>1`,
 		func(scan func(dest ...any) error) error {
 			var n int
 			var c sessionCounters
 			var resetAt, lastSent, lastFailed *int64
-			if err := scan(&n, &c.id, &c.epoch, &resetAt, &lastSent, &lastFailed); err != nil {
+			if err := scan(&n, &c.id, &c.epoch, &resetAt, &lastSent, &lastFailed, &c.behind[sideSent], &c.behind[sideFailed]); err != nil {
 				return err
 			}
 			c.pair, c.resetAt, c.last = b.pairs[n], timeOf(resetAt), [2]time.Time{timeOf(lastSent), timeOf(lastFailed)}
@@ -131,8 +137,8 @@ func (t *Transactional) writeMessagesSQLite(q *gorm.DB, messages []*ledgerMessag
 			recipient = excluded.recipient, type = excluded.type, error = excluded.error`, rows.String()).Error
 }
 
-// writeCountersSQLite adds to the counters and makes the foreign table follow.
-func (t *Transactional) writeCountersSQLite(q *gorm.DB, s *foreignSchema, sessions []*sessionCounters, now time.Time) error {
+// writeCountersSQLite adds to the counters.
+func (t *Transactional) writeCountersSQLite(q *gorm.DB, b *ledgerBatch, sessions []*sessionCounters, now time.Time) error {
 	var rows jsonRows
 	for _, c := range sessions {
 		rows.int(c.id)
@@ -143,6 +149,12 @@ func (t *Transactional) writeCountersSQLite(q *gorm.DB, s *foreignSchema, sessio
 			rows.time(c.newest[side])
 			rows.bool(c.recount[side])
 		}
+		var behind [2]int64
+		if b.aside.reason != "" {
+			behind = c.due()
+		}
+		rows.int(behind[sideSent])
+		rows.int(behind[sideFailed])
 		rows.end()
 	}
 	latest := func(column, at, recount string, outcome stats.Outcome) string {
@@ -150,17 +162,14 @@ func (t *Transactional) writeCountersSQLite(q *gorm.DB, s *foreignSchema, sessio
 				WHERE m.stats_id = s.id AND m.epoch = s.epoch AND m.outcome = ` + strconv.Itoa(int(outcome)) + ` ORDER BY m.at DESC LIMIT 1)
 			ELSE ` + t.db.later("s."+column, "d.value->>"+at) + ` END`
 	}
-	err := q.Exec(`UPDATE `+t.db.own("session_stats")+` AS s SET
+	return q.Exec(`UPDATE `+t.db.own("session_stats")+` AS s SET
 			sent = s.sent + (d.value->>1), failed = s.failed + (d.value->>2), delivered = s.delivered + (d.value->>3), read = s.read + (d.value->>4),
 			`+latest("last_sent_at", "5", "6", stats.OutcomeSent)+`, `+latest("last_failed_at", "7", "8", stats.OutcomeFailed)+`,
-			updated_at = ?
-		FROM json_each(?) AS d WHERE s.id = d.value->>0`, t.db.ownTimeArg(now), rows.String()).Error
-	if err != nil {
-		return err
-	}
-	return t.mirrorSQLite(q, s, sessions, now)
+			behind_sent = d.value->>9, behind_failed = d.value->>10, behind_reason = ?, updated_at = ?
+		FROM json_each(?) AS d WHERE s.id = d.value->>0`, b.aside.reason, t.db.ownTimeArg(now), rows.String()).Error
 }
 
+// mirrorSQLite makes the foreign table follow.
 func (t *Transactional) mirrorSQLite(q *gorm.DB, s *foreignSchema, sessions []*sessionCounters, now time.Time) error {
 	update, insert := s.mirrorSQLite(t.db)
 	if update == "" {
@@ -171,12 +180,13 @@ func (t *Transactional) mirrorSQLite(q *gorm.DB, s *foreignSchema, sessions []*s
 	if err != nil {
 		return err
 	}
-	defer stmt.Close() //nolint:errcheck // ends with the transaction anyway
+	defer stmt.Close()
 	for _, c := range sessions {
 		if !c.mirrored() {
 			continue
 		}
-		args := []any{NewID(), c.delta.Sent, c.delta.Failed, timeArg(now).Format(sqliteTime), c.id}
+		due := c.due()
+		args := []any{NewID(), due[sideSent], due[sideFailed], timeArg(now).Format(sqliteTime), c.id}
 		done, err := stmt.ExecContext(ctx, args...)
 		if err != nil {
 			return err

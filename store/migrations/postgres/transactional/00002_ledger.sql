@@ -13,8 +13,9 @@ CREATE TABLE wa_gateway.user_stats (
 
 -- The counters (contract §8). What is shown is base + counted. base is what the
 -- row of the foreign statistics table held when the gateway first saw it. epoch
--- grows by one with each reset. There are no foreign keys: statistics stay when a
--- session is deleted.
+-- grows by one with each reset. behind is what the foreign row still has to be
+-- given, because it could not be written, for that reason. There are no foreign
+-- keys: statistics stay when a session is deleted.
 CREATE TABLE wa_gateway.session_stats (
     id                  bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
     base_sent           bigint NOT NULL DEFAULT 0,
@@ -23,6 +24,8 @@ CREATE TABLE wa_gateway.session_stats (
     failed              bigint NOT NULL DEFAULT 0,
     delivered           bigint NOT NULL DEFAULT 0,
     read                bigint NOT NULL DEFAULT 0,
+    behind_sent         bigint NOT NULL DEFAULT 0,
+    behind_failed       bigint NOT NULL DEFAULT 0,
     base_last_sent_at   timestamptz,
     base_last_failed_at timestamptz,
     last_sent_at        timestamptz,
@@ -32,9 +35,11 @@ CREATE TABLE wa_gateway.session_stats (
     epoch               integer NOT NULL DEFAULT 0,
     user_id             text COLLATE "C" NOT NULL,
     session_id          text COLLATE "C" NOT NULL,
+    behind_reason       text NOT NULL DEFAULT '',
     PRIMARY KEY (user_id, session_id)
 ) WITH (fillfactor = 50); -- counters change all the time, in place
 CREATE INDEX session_stats_session_id ON wa_gateway.session_stats (session_id);
+CREATE INDEX session_stats_behind ON wa_gateway.session_stats (id) WHERE behind_reason <> '';
 
 -- One row per message: everything told about it, boiled down (stats.Message).
 -- Rows are written only while their row of session_stats is locked.

@@ -10,8 +10,9 @@ CREATE TABLE wa_gateway_user_stats (
 
 -- The counters (contract §8). What is shown is base + counted. base is what the
 -- row of the foreign statistics table held when the gateway first saw it. epoch
--- grows by one with each reset. There are no foreign keys: statistics stay when a
--- session is deleted.
+-- grows by one with each reset. behind is what the foreign row still has to be
+-- given, because it could not be written, for that reason. There are no foreign
+-- keys: statistics stay when a session is deleted.
 CREATE TABLE wa_gateway_session_stats (
     id                  integer PRIMARY KEY,
     user_id             text NOT NULL,
@@ -22,6 +23,9 @@ CREATE TABLE wa_gateway_session_stats (
     failed              integer NOT NULL DEFAULT 0,
     delivered           integer NOT NULL DEFAULT 0,
     read                integer NOT NULL DEFAULT 0,
+    behind_sent         integer NOT NULL DEFAULT 0,
+    behind_failed       integer NOT NULL DEFAULT 0,
+    behind_reason       text NOT NULL DEFAULT '',
     base_last_sent_at   integer,
     base_last_failed_at integer,
     last_sent_at        integer,
@@ -32,6 +36,7 @@ CREATE TABLE wa_gateway_session_stats (
     UNIQUE (user_id, session_id)
 ) STRICT;
 CREATE INDEX wa_gateway_session_stats_session_id ON wa_gateway_session_stats (session_id);
+CREATE INDEX wa_gateway_session_stats_behind ON wa_gateway_session_stats (id) WHERE behind_reason <> '';
 
 -- One row per message: everything told about it, boiled down (stats.Message).
 --   outcome  0 not counted (from before a reset), 1 sent, 2 failed
