@@ -16,12 +16,21 @@ import (
 // to have created, as bodyedit.NormalizeName writes them, best first.
 var askedNames = []string{"sessionid", "session", "id", "name"}
 
+// maxLabel bounds a session's name, in bytes.
+const maxLabel = 255
+
 // askedSession finds the id that the body of a CreateSession call asks for;
-// empty when it asks for none. Two spellings that disagree are refused.
-func askedSession(contentType string, raw []byte) (string, error) {
+// empty when it asks for none. Two spellings that disagree are refused. label is
+// the name that the session shall have, empty when none is given.
+func askedSession(contentType string, raw []byte) (id, label string, err error) {
 	members, err := textMembers(contentType, raw)
 	if err != nil {
-		return "", refuse(http.StatusBadRequest, "The body is not valid")
+		return "", "", refuse(http.StatusBadRequest, "The body is not valid")
+	}
+	for _, name := range []string{"name", "sessionname"} {
+		if values := members[name]; label == "" && len(values) > 0 && len(values[0]) <= maxLabel {
+			label = values[0]
+		}
 	}
 	for _, name := range askedNames {
 		values := members[name]
@@ -30,19 +39,19 @@ func askedSession(contentType string, raw []byte) (string, error) {
 		}
 		for _, v := range values[1:] {
 			if v != values[0] {
-				return "", refuse(http.StatusBadRequest, "The body names two different sessions")
+				return "", "", refuse(http.StatusBadRequest, "The body names two different sessions")
 			}
 		}
 		if routes.ValidID(values[0]) {
-			return values[0], nil
+			return values[0], label, nil
 		}
 		if name != "name" { // a name may be any text
-			return "", refuse(http.StatusBadRequest,
+			return "", "", refuse(http.StatusBadRequest,
 				"A session id is 1 to 255 letters, digits and any of - _ . : @ + | ~").
 				with(map[string]string{"field": name})
 		}
 	}
-	return "", nil
+	return "", label, nil
 }
 
 // textMembers collects the top-level members of a small body that are text.

@@ -437,7 +437,7 @@ func TestStreamsPass(t *testing.T) {
 		fmt.Fprintf(conn, "GET /api/wa/stream/socket HTTP/1.1\r\nHost: 127.0.0.1\r\nX-User-ID: %s\r\nX-Session-ID: %s\r\nConnection: Upgrade\r\n"+
 			"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", alice, aliceSession)
 		r := bufio.NewReader(conn)
-		res, err := http.ReadResponse(r, nil)
+		res, err := http.ReadResponse(r, nil) //nolint:bodyclose // the connection is the test's own
 		if err != nil || res.StatusCode != http.StatusSwitchingProtocols {
 			t.Fatalf("%v, %v", res, err)
 		}

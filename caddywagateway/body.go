@@ -93,7 +93,7 @@ func (x *exchange) readBody(wholeOnly bool) (*body, error) {
 		if err == nil && x.call.Endpoint == waserver.CreateSession {
 			// What it asks for is read once the body is known to be sound, and
 			// then written into it.
-			if x.call.SessionID, err = askedSession(contentType, start); err != nil {
+			if x.call.SessionID, x.askedName, err = askedSession(contentType, start); err != nil {
 				return nil, err
 			}
 			edited, newType, err = bodyedit.EditBytes(contentType, start, x.bodyRules(limit))
@@ -168,7 +168,8 @@ func hasBody(r *http.Request) bool {
 // must hold one value, or one call would send many messages.
 func isRecipient(name string) bool {
 	switch name {
-	case "to", "phone", "number", "recipient", "recipients", "numbers", "phones", "chatid", "jid":
+	case "to", "phone", "number", "recipient", "receiver", "target", "chatid", "jid", "phonenumber",
+		"recipients", "receivers", "targets", "numbers", "phones", "phonenumbers":
 		return true
 	default:
 		return false

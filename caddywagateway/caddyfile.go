@@ -2,7 +2,6 @@ package caddywagateway
 
 import (
 	"strconv"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -346,14 +345,6 @@ func parseDuration(d *caddyfile.Dispenser, value string, target *caddy.Duration)
 	}
 	*target = caddy.Duration(duration)
 	return nil
-}
-
-// durationOr returns a configured duration or its default.
-func durationOr(d caddy.Duration, or time.Duration) time.Duration {
-	if d == 0 {
-		return or
-	}
-	return time.Duration(d)
 }
 
 // Interface guard

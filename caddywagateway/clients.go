@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -65,9 +66,41 @@ func (t TrustedClients) provision() (clientTrust, error) {
 
 // proxyHeaders are set by proxies on what they pass on.
 var proxyHeaders = []string{
-	"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port",
-	"X-Forwarded-Server", "X-Real-Ip", "Via", "True-Client-Ip", "Cf-Connecting-Ip", "X-Client-Ip",
-	"X-Cluster-Client-Ip", "Fastly-Client-Ip", "X-Original-Forwarded-For", "X-Envoy-External-Address",
+	"Forwarded", "X-Real-Ip", "Via", "True-Client-Ip", "X-Client-Ip", "Client-Ip", "X-Cluster-Client-Ip",
+	"X-Original-Forwarded-For", "X-Original-Host", "X-Scheme", "Cdn-Loop", "Cf-Connecting-Ip", "Cf-Ray",
+	"Fastly-Client-Ip", "Fly-Client-Ip", "X-Azure-Clientip", "X-Amzn-Trace-Id", "X-Envoy-External-Address",
+}
+
+// throughProxy tells whether a request bears the mark of a proxy.
+func throughProxy(h http.Header) bool {
+	for _, name := range proxyHeaders {
+		if len(h[name]) > 0 {
+			return true
+		}
+	}
+	for name := range h {
+		if strings.HasPrefix(name, "X-Forwarded") {
+			return true
+		}
+	}
+	return false
+}
+
+// fromAnotherSite tells whether a browser made the request on behalf of a page
+// that is not the gateway's own: then nobody asserted anything, a page that
+// somebody in the trusted network looks at did.
+func fromAnotherSite(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "", "same-origin", "none":
+	default:
+		return true
+	}
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return false
+	}
+	u, err := url.Parse(origin)
+	return err != nil || u.Host != r.Host
 }
 
 // trusts tells whether the client of a request may assert an identity. The
@@ -79,11 +112,12 @@ func (t clientTrust) trusts(r *http.Request) bool {
 	}
 	throughTrustedProxy, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
 	if !throughTrustedProxy {
-		for _, name := range proxyHeaders {
-			if len(r.Header[name]) > 0 {
-				return false
-			}
+		if throughProxy(r.Header) {
+			return false
 		}
+	}
+	if fromAnotherSite(r) {
+		return false
 	}
 	text, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
 	addr, err := netip.ParseAddr(text)

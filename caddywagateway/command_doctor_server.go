@@ -49,7 +49,7 @@ func (d *doctor) askServer(ctx context.Context, check string, s *WAServer) {
 		d.fail(check, "see that it runs, and that its url is right from here", "it does not answer: %v", err)
 		return
 	}
-	res.Body.Close()
+	_ = res.Body.Close()
 	latency, after := time.Since(start), d.now()
 
 	switch res.StatusCode {

@@ -1,7 +1,6 @@
 package caddywagateway
 
 import (
-	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -212,16 +211,6 @@ func (e *Events) serveAdmin(w http.ResponseWriter, r *http.Request, match *route
 	default:
 		return e.app.serveSessionStats(w, r, &identity{admin: true}, userID, sessionID)
 	}
-}
-
-// asRefusal keeps errors that are answers already, and takes all others for the
-// database's.
-func asRefusal(err error) error {
-	var e *refusal
-	if errors.As(err, &e) {
-		return err
-	}
-	return databaseFailure(err)
 }
 
 // Interface guards

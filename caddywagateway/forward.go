@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
@@ -98,7 +99,9 @@ func (x *exchange) cleanQuery() url.Values {
 // under which some WA server takes a credential from a query or a header.
 func isCredential(name string) bool {
 	switch name {
-	case "token", "apikey", "xapikey", "accesstoken", "authorization", "admintoken", "key", "password":
+	case "token", "apikey", "accesstoken", "admintoken", "apitoken", "watoken", "authtoken",
+		"xtoken", "xapikey", "xaccesstoken", "xadmintoken", "xapitoken", "xwatoken", "xauthtoken",
+		"authorization", "key", "password":
 		return true
 	default:
 		return false
@@ -106,8 +109,10 @@ func isCredential(name string) bool {
 }
 
 // droppedHeaders never reach the WA server: credentials, claims of identity,
-// what makes some servers see another method or path than was matched, and what
-// describes the client's body instead of the one that is sent.
+// what makes some servers see another method or path than was matched, what
+// describes the client's body instead of the one that is sent, and what belongs to
+// the client's connection (RFC 9110, 7.6.1): reverse_proxy takes out whatever
+// Connection names, which must not be headers of the gateway's.
 var droppedHeaders = setOf(
 	"Authorization", "Cookie", "Proxy-Authorization",
 	"X-User-Id", "X-Session-Id", "Token", "Apikey", "X-Api-Key", "X-Auth-Token", "X-Access-Token",
@@ -116,6 +121,7 @@ var droppedHeaders = setOf(
 	"X-Original-Url", "X-Rewrite-Url", "X-Original-Uri", "X-Forwarded-Uri", "X-Forwarded-Prefix",
 	headerSandboxCallbacks,
 	"Content-Length", "Content-Type",
+	"Connection", "Proxy-Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
 )
 
 func setOf(names ...string) map[string]bool {
@@ -150,6 +156,10 @@ func (x *exchange) cleanHeader() http.Header {
 		start := len(all)
 		all = append(all, values...)
 		clean[name] = all[start:len(all):len(all)]
+	}
+	if strings.EqualFold(x.r.Header.Get("Upgrade"), "websocket") {
+		clean.Set("Connection", "Upgrade")
+		clean.Set("Upgrade", "websocket")
 	}
 	return clean
 }

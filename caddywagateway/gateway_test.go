@@ -1,6 +1,7 @@
 package caddywagateway
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -149,8 +150,6 @@ func (s *setup) testOwnership(t *testing.T) {
 	}
 	// A session in the path decides, whatever stands beside it.
 	s.call("GET", "/api/wa/sessions/"+bobSession, "", as(alice, aliceSession)).wantAnswer(t, 403, "")
-	// Where no session is needed, one that is named must still be the caller's.
-	s.call("GET", "/api/wa/webhook", "", as(alice, bobSession)).wantAnswer(t, 403, "")
 	s.wa.none(t)
 }
 
@@ -390,4 +389,107 @@ func TestBrokenAnswer(t *testing.T) {
 	}
 	// 2xx was said, so it was sent; the id was cut off.
 	eventually(t, "the outcome", func() bool { return s.sessionTotals(t, aliceSession)[0] == 1 })
+}
+
+// TestConnectionHeader: reverse_proxy takes out what Connection names, which must
+// never be what the gateway put in.
+func TestConnectionHeader(t *testing.T) {
+	s := newSetup(t, storetest.New(t, storetest.SQLite))
+	for _, named := range []string{
+		"X-Session-ID, X-User-ID", "Authorization", "content-type", "close, x-user-id", "Upgrade, X-Session-ID",
+	} {
+		header := append(as(alice, aliceSession), "Connection", named, "Upgrade", "h2c", "TE", "trailers")
+		if res := s.call("POST", "/api/wa/send-message", hello, header); res.status != 200 {
+			t.Fatalf("%s: %d %s", named, res.status, res.text)
+		}
+		got := s.wa.one(t)
+		for name, want := range map[string]string{
+			"Authorization": "Bearer wa-admin-secret", "X-User-Id": alice, "X-Session-Id": aliceSession,
+			"Content-Type": "application/json", "Upgrade": "",
+		} {
+			if have := got.header.Get(name); have != want {
+				t.Errorf("Connection: %s: %s reached the WA server as %q, want %q", named, name, have, want)
+			}
+		}
+	}
+}
+
+// TestOtherSites: a page that somebody in the trusted network looks at asserts
+// nothing.
+func TestOtherSites(t *testing.T) {
+	s := newSetup(t, storetest.New(t, storetest.SQLite))
+	event := `{"user_id":"` + alice + `","session_id":"` + aliceSession + `","message_id":"m","status":"failed","timestamp":"2026-01-02T03:04:05Z"}`
+	for _, header := range [][]string{
+		{"Origin", "https://evil.example"}, {"Origin", "null"}, {"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"},
+		{"X-Forwarded", "for=1.2.3.4"}, {"X-Forwarded-Ssl", "on"}, {"Cf-Ray", "1"}, {"Client-IP", "1.2.3.4"},
+	} {
+		s.call("POST", "/api/wa/send-message?user_id="+alice+"&session_id="+aliceSession, hello, header).
+			wantAnswer(t, 401, messageUnauthenticated)
+		s.call("POST", "/events/message", event, header).wantAnswer(t, 401, messageUnauthenticated)
+	}
+	s.wa.none(t)
+	own := append(as(alice, aliceSession), "Origin", s.url, "Sec-Fetch-Site", "same-origin")
+	if res := s.call("POST", "/api/wa/send-message", hello, own); res.status != 200 {
+		t.Errorf("from the gateway's own site: %d %s", res.status, res.text)
+	}
+}
+
+// TestTestKeysChangeNothingLive: sessions that a test creates or deletes are the
+// sandbox's alone, and its messages cost live traffic nothing.
+func TestTestKeysChangeNothingLive(t *testing.T) {
+	s := newSetup(t, storetest.New(t, storetest.SQLite))
+	key, _, err := s.db.CreateKey(t.Context(), alice, "test", store.KeyModeTest, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	test := []string{"Authorization", "Bearer " + key, "X-Session-ID", aliceSession}
+	if res := s.call("POST", "/api/wa/sessions", `{"session_id":"unlisted"}`, test); res.status != 201 {
+		t.Fatalf("create: %d %s", res.status, res.text)
+	}
+	s.call("POST", "/api/wa/send-message", hello, as(alice, "unlisted")).wantAnswer(t, 403, "")
+	if res := s.call("DELETE", "/api/wa/sessions/"+aliceSession, "", test); res.status != 200 {
+		t.Fatalf("delete: %d %s", res.status, res.text)
+	}
+	s.wa.none(t)
+	first := s.call("POST", "/api/wa/send-message", hello, as(alice, aliceSession))
+	if first.status != 200 {
+		t.Fatalf("the live session after a test deleted it: %d %s", first.status, first.text)
+	}
+	s.call("POST", "/api/wa/send-message", hello, test)
+	second := s.call("POST", "/api/wa/send-message", hello, as(alice, aliceSession))
+	if first.header.Get("X-RateLimit-Remaining") != "99" || second.header.Get("X-RateLimit-Remaining") != "98" {
+		t.Errorf("remaining %s, then %s", first.header.Get("X-RateLimit-Remaining"), second.header.Get("X-RateLimit-Remaining"))
+	}
+}
+
+// TestClientGoesAway: the WA server's answer is awaited, or the message would be
+// counted as failed though it was sent.
+func TestClientGoesAway(t *testing.T) {
+	s := newSetup(t, storetest.New(t, storetest.SQLite))
+	reached, release := make(chan struct{}), make(chan struct{})
+	s.wa.respond(func(w http.ResponseWriter, _ *http.Request) {
+		close(reached)
+		<-release
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(`{"message_id":"m1"}`))
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost,
+			s.url+"/api/wa/send-message?user_id="+alice+"&session_id="+aliceSession, strings.NewReader(hello))
+		if err == nil {
+			req.Header.Set("Content-Type", "application/json")
+			if res, err := s.client.Do(req); err == nil {
+				_ = res.Body.Close()
+			}
+		}
+	}()
+	<-reached
+	cancel()
+	<-gone
+	time.Sleep(50 * time.Millisecond) // for the server to notice
+	close(release)
+	eventually(t, "the outcome", func() bool { return s.sessionTotals(t, aliceSession) == [4]float64{1, 0, 0, 0} })
 }

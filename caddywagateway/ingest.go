@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -69,6 +70,7 @@ func (e *Events) recordBatch(w http.ResponseWriter, r *http.Request, raw []byte)
 			}
 		}
 	}
+	slices.SortFunc(out.Rejected, func(a, b stats.Rejected) int { return a.Index - b.Index })
 	return writeAnswer(w, http.StatusOK, "Batch recorded", out)
 }
 

@@ -2,11 +2,13 @@ package caddywagateway
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"mime"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/google/uuid"
@@ -137,6 +139,10 @@ func isJSON(h http.Header) bool {
 	return err == nil && (mediaType == "application/json" || strings.HasSuffix(mediaType, "+json"))
 }
 
+// sendTimeout bounds how long the answer to a message is waited for, whether or
+// not its client still waits.
+const sendTimeout = 5 * time.Minute
+
 // send forwards messages and records what became of them.
 func (x *exchange) send(b *body) error {
 	out, err := x.outgoing(b)
@@ -147,6 +153,13 @@ func (x *exchange) send(b *body) error {
 	// The answer must be readable here; the transport may still compress on its
 	// own account, unseen.
 	out.Header.Del("Accept-Encoding")
+	if b.stream == nil {
+		// The message is whole: the WA server's answer is awaited though the
+		// client may go away, since a message that was sent must be counted so.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(out.Context()), sendTimeout)
+		defer cancel()
+		out = out.WithContext(ctx)
+	}
 	w := x.newAnswerWriter(copyJSON)
 	done := false
 	defer func() {

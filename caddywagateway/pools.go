@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,8 +36,7 @@ type databases struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 
-	ready   atomic.Bool
-	problem atomic.Pointer[string] // why it is not ready; free of secrets
+	ready atomic.Bool
 }
 
 // databaseSettings are what makes two configurations share their databases.
@@ -116,14 +114,11 @@ func (d *databases) run() {
 				err := d.bringUp(d.ctx)
 				if err == nil {
 					d.ready.Store(true)
-					d.problem.Store(nil)
 					return
 				}
 				if d.ctx.Err() != nil {
 					return
 				}
-				text := err.Error()
-				d.problem.Store(&text)
 				d.logger.Error("databases are not ready; trying again", zap.Error(err), zap.Duration("wait", wait))
 				select {
 				case <-d.ctx.Done():
@@ -196,15 +191,6 @@ func (d *databases) logMigration(database string, report *store.MigrateReport) {
 		zap.Strings("created_tables", report.CreatedTables),
 		zap.Strings("applied", applied),
 		zap.Strings("missing_tables", report.MissingTables))
-}
-
-// notReady says why the databases cannot be used yet.
-func (d *databases) notReady() string {
-	if p := d.problem.Load(); p != nil {
-		// Only the kind of trouble: the text goes to whoever asks for health.
-		return strings.SplitN(*p, "\n", 2)[0]
-	}
-	return "starting"
 }
 
 // drainTimeout bounds how long the last outcomes may take to reach the database

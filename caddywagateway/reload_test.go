@@ -110,7 +110,9 @@ func TestReloadUnderLoad(t *testing.T) {
 		})
 	}
 	for i := range reloads {
+		seen := accepted.Load()
 		s.load(load(i))
+		eventually(t, "a message between two reloads", func() bool { return accepted.Load() > seen })
 	}
 	stop.Store(true)
 	running.Wait()

@@ -177,7 +177,6 @@ func TestExpiryIsExactThoughCached(t *testing.T) {
 		if sub, err := d.Subscription(ctx, "ann"); err != nil || sub.ID != "2" {
 			t.Fatalf("before any expires: %+v, %v", sub, err)
 		}
-		before := s.calls.Load()
 		time.Sleep(2 * time.Second)
 		for _, secret := range []string{"token", store.KeyPrefixTest + "b"} {
 			if _, err := d.Caller(ctx, secret); !errors.Is(err, store.ErrNotFound) {
@@ -188,7 +187,7 @@ func TestExpiryIsExactThoughCached(t *testing.T) {
 		if _, err := d.Subscription(ctx, "ann"); err != nil {
 			t.Fatal(err)
 		}
-		before = s.calls.Load()
+		before := s.calls.Load()
 		time.Sleep(time.Nanosecond)
 		if _, err := d.Subscription(ctx, "ann"); !errors.Is(err, store.ErrNotFound) {
 			t.Fatalf("at the moment of expiry: %v", err)

@@ -91,9 +91,9 @@ func apiTable() *Table {
 	row(http.MethodGet, waserver.ListChats, ClassChat, true, "sessions", ParamSession, "chats")
 	row(http.MethodGet, waserver.ListMessages, ClassChat, true, "sessions", ParamSession, "messages", ParamChat)
 	row(http.MethodPost, waserver.MarkRead, ClassChat, true, "sessions", ParamSession, "mark-read")
-	row(http.MethodGet, waserver.GetWebhook, ClassConfig, false, "webhook")
-	row(http.MethodPost, waserver.CreateWebhook, ClassConfig, false, "webhook")
-	row(http.MethodPut, waserver.UpdateWebhook, ClassConfig, false, "webhook")
+	row(http.MethodGet, waserver.GetWebhook, ClassConfig, true, "webhook")
+	row(http.MethodPost, waserver.CreateWebhook, ClassConfig, true, "webhook")
+	row(http.MethodPut, waserver.UpdateWebhook, ClassConfig, true, "webhook")
 	rows = append(rows,
 		Route{Method: http.MethodGet, Pattern: []string{"subscription", ParamUser}, Endpoint: Subscription, Class: ClassOwn},
 		Route{Method: http.MethodGet, Pattern: []string{"stats", ParamUser}, Endpoint: Stats, Class: ClassOwn},

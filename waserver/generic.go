@@ -55,7 +55,9 @@ func (Generic) Request(r *http.Request, call *Call, server *Server) error {
 // this kind are known to read: session_id, sessionId, session, user_id, ….
 func (Generic) Identity(name string) bool {
 	switch name {
-	case "sessionid", "session", "xsessionid", "userid", "xuserid":
+	case "sessionid", "session", "sid", "sessionkey", "xsessionid", "xsession", "xsessionname",
+		"userid", "user", "uid", "xuserid", "xuser",
+		"instance", "instanceid", "instancename", "deviceid", "xdeviceid":
 		return true
 	default:
 		return false

@@ -82,7 +82,7 @@ func (f *filter) field(name []byte, list bool) (verdict, string) {
 	if f.rules.Drop != nil && f.rules.Drop(normal) {
 		return drop, ""
 	}
-	v := keep
+	var v verdict
 	switch {
 	case f.rules.Single != nil && f.rules.Single(normal):
 		v = single
