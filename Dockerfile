@@ -66,7 +66,7 @@ EXPOSE 80 443 443/udp 8070
 
 # 200 when the gateway and all that it depends on are well, else 503.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
-    CMD wget -q -T 4 -O /dev/null "http://127.0.0.1:${PORT:-8070}/api/wa/health" || exit 1
+    CMD wget -q -O /dev/null "http://127.0.0.1:${PORT:-8070}/api/wa/health" || exit 1
 
 STOPSIGNAL SIGTERM
 CMD ["caddy", "run", "--config", "/etc/caddy/Caddyfile", "--adapter", "caddyfile"]
