@@ -267,7 +267,7 @@ func TestRecordManyAtOnce(t *testing.T) {
 		for i := range 7 {
 			addSession(t, tr, "u", fmt.Sprint("s", i))
 		}
-		events := make([]stats.Event, 10_000)
+		events := make([]stats.Event, 4_000)
 		for i := range events {
 			status := []stats.Status{stats.Sent, stats.Delivered}[i%2]
 			events[i] = told("u", fmt.Sprint("s", i/2%7), fmt.Sprint("m", i/2), status, float64(i))
@@ -275,7 +275,7 @@ func TestRecordManyAtOnce(t *testing.T) {
 		record(t, tr, events...)
 		total, _, err := tr.UserTotals(t.Context(), "u")
 		must(t, err)
-		if want := totals(5000, 0, 5000, 0, after(9998), time.Time{}); total != want {
+		if want := totals(2000, 0, 2000, 0, after(3998), time.Time{}); total != want {
 			t.Errorf("got %+v, want %+v", total, want)
 		}
 	})
