@@ -24,8 +24,10 @@ RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache
     GOOS=$TARGETOS GOARCH=$TARGETARCH CGO_ENABLED=0 scripts/xcaddy /out/usr/bin/caddy $XCADDY_ARGS
 
 # What is written at run time belongs to the user that Caddy runs as. A new named
-# volume takes these folders' owner.
+# volume takes these folders' owner. The link lets the operator's commands find the
+# configuration: docker compose exec gateway caddy wa-gateway doctor
 RUN mkdir -p /out/etc/caddy /out/usr/share /own/data /own/config /own/srv/data \
+ && ln -s /etc/caddy/Caddyfile /own/srv/Caddyfile \
  && cp Caddyfile /out/etc/caddy/Caddyfile \
  && cp "$(go env GOROOT)/lib/time/zoneinfo.zip" /out/usr/share/zoneinfo.zip
 
