@@ -228,7 +228,7 @@ func (x *exchange) outcomeEvents(w *answerWriter) []stats.Event {
 		if !w.succeeded() {
 			event.Status, event.Error = stats.Failed, failureText(w.status)
 		}
-		if event.MessageID == "" || len(event.MessageID) > stats.MaxIDLength {
+		if !stats.ValidID(event.MessageID) {
 			event.MessageID = "gw_" + uuid.NewString()
 		}
 		events = append(events, event)
