@@ -38,11 +38,12 @@ run: build ## build, then run the Caddyfile with the settings of .env (none: a d
 
 .PHONY: xcaddy
 xcaddy: ## build bin/caddy-xcaddy the way users of other plugins do
-	scripts/xcaddy bin/caddy-xcaddy
+	$(PURE) scripts/xcaddy bin/caddy-xcaddy
 
 .PHONY: test
 test: ## run all tests with the race detector, on a real PostgreSQL and Redis
-	scripts/with-services $(GO) run ./scripts/gotest $(RACE) -vet=off -tags=$(TAGS) $(ARGS) $(PKG)
+	$(PURE) $(GO) build -o bin/gotest ./scripts/gotest
+	scripts/with-services bin/gotest $(RACE) -vet=off -tags=$(TAGS) $(ARGS) $(PKG)
 
 .PHONY: test-deps
 test-deps: ## compile what the tests need, and run nothing
@@ -63,7 +64,7 @@ lint: ## check format and run golangci-lint, go vet's checks among them
 
 .PHONY: platforms
 platforms: ## check that the code fits other platforms, without building it for them
-	cd tools && $(GO) run ./typecheck linux/arm64 darwin/arm64 windows/amd64
+	cd tools && $(PURE) $(GO) run ./typecheck linux/arm64 darwin/arm64 windows/amd64
 
 .PHONY: fmt
 fmt: build ## format Go code and Caddyfiles
