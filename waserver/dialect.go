@@ -72,6 +72,12 @@ type Dialect interface {
 	// from what clients send.
 	Identity(name string) bool
 
+	// NestedIdentity tells which names, as bodyedit.NormalizeName writes them,
+	// select a user or a session below the top of a body: as members of nested
+	// objects, and in brackets in the names of form fields. They are dropped
+	// there. Names that are ordinary content deep inside are not among them.
+	NestedIdentity(name string) bool
+
 	// Fields are the body members that carry the verified identity, written
 	// into every body that can carry them, in this order.
 	Fields(call *Call) []Field

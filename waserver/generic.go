@@ -64,6 +64,19 @@ func (Generic) Identity(name string) bool {
 	}
 }
 
+// NestedIdentity implements Dialect. It leaves out what Identity takes for an
+// identity at the top alone: a nested "user", "session" or "sid" is content, as
+// in a contact or a button.
+func (Generic) NestedIdentity(name string) bool {
+	switch name {
+	case "sessionid", "xsessionid", "sessionkey", "userid", "xuserid",
+		"instanceid", "instancename", "deviceid", "xdeviceid":
+		return true
+	default:
+		return false
+	}
+}
+
 // Fields implements Dialect.
 func (Generic) Fields(call *Call) []Field {
 	if call.SessionID == "" {

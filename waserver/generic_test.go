@@ -121,7 +121,7 @@ func TestFilterSessions(t *testing.T) {
 		"two envelopes":   {`{"data":{"sessions":[{"id":"theirs"},{"id":"also-mine"}],"count":2}}`, `{"data":{"sessions":[{"id":"also-mine"}]}}`},
 		"nothing owned":   {`[{"id":"theirs"}]`, `[]`},
 		"empty":           {`{"sessions":[]}`, `{"sessions":[]}`},
-		"secrets":         {`[{"id":"mine","token":"t","Api_Key":"k","webhook":"w"}]`, `[{"id":"mine","webhook":"w"}]`},
+		"secrets":         {`[{"id":"mine","token":"t","Api_Key":"k","webhook":"w"}]`, `[{"Api_Key":"***","id":"mine","token":"***","webhook":"w"}]`},
 		"two lists":       {`{"data":[{"id":"mine"}],"sessions":[{"id":"theirs"}]}`, ``},
 		"not objects":     {`["mine","theirs"]`, ``},
 		"without an id":   {`[{"id":"mine"},{"state":"x"}]`, ``},

@@ -1,9 +1,6 @@
 package waserver
 
-import (
-	"encoding/json"
-	"strings"
-)
+import "encoding/json"
 
 // listNames are the members in which servers wrap a list of sessions.
 var listNames = []string{"data", "result", "results", "sessions"}
@@ -12,8 +9,17 @@ var listNames = []string{"data", "result", "results", "sessions"}
 // list's own shape: a bare array, or an object that holds exactly one array,
 // at most two envelopes deep. Of an envelope only the list itself and plain
 // success markers survive, since anything else (totals, pages, other tenants'
-// data) speaks of sessions that the caller must not know of.
+// data) speaks of sessions that the caller must not know of. Credentials in what
+// is left are masked.
 func filterSessions(body []byte, owned func(string) bool) ([]byte, bool) {
+	filtered, ok := filterShape(body, owned)
+	if !ok {
+		return nil, false
+	}
+	return Mask(filtered, func(id string) bool { return !owned(id) })
+}
+
+func filterShape(body []byte, owned func(string) bool) ([]byte, bool) {
 	if list, ok := filterList(body, owned); ok {
 		out, err := json.Marshal(list)
 		return out, err == nil
@@ -57,8 +63,7 @@ func filterEnvelope(body []byte, owned func(string) bool, depth int) ([]byte, bo
 	return out, err == nil
 }
 
-// filterList keeps the owned elements of an array of sessions and masks the
-// secrets in them. It reports false for anything but an array of objects that
+// filterList keeps the owned elements of an array of sessions. It reports false for anything but an array of objects that
 // all name a session.
 func filterList(raw []byte, owned func(string) bool) ([]object, bool) {
 	var elements []json.RawMessage
@@ -78,25 +83,9 @@ func filterList(raw []byte, owned func(string) bool) ([]object, bool) {
 		if !owned(id) {
 			continue
 		}
-		for name := range session {
-			if isSecret(name) {
-				delete(session, name)
-			}
-		}
 		kept = append(kept, session)
 	}
 	return kept, true
-}
-
-// isSecret tells whether a session's member holds a credential of the WA
-// server.
-func isSecret(name string) bool {
-	switch strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(name)) {
-	case "token", "apikey", "secret", "hmackey", "password", "hash", "proxyurl", "webhooksecret":
-		return true
-	default:
-		return false
-	}
 }
 
 func isScalar(raw json.RawMessage) bool {
