@@ -22,7 +22,8 @@ type Rules struct {
 	Drop func(normalized string) bool
 
 	// Nested tells the names that must not get through below the top level either: members of
-	// objects at any depth, and [name] in the names of form fields and parts. Nil drops none.
+	// objects at any depth, and each part of a name that is put together, such as a[b] or a.b, in
+	// JSON and forms, at the top as well. Nil drops none.
 	Nested func(normalized string) bool
 
 	// Set is put in first, in this order: as JSON strings, form fields or parts. What the client

@@ -11,6 +11,7 @@
 //
 //	Everywhere
 //	  field whose normalized name is dropped, or is one of Rules.Set   dropped, each time it occurs
+//	  name below the top, or part of a[b] or a.b, in Rules.Nested      dropped, each time it occurs
 //	  name of more than 1 KiB as written                               refused
 //	  name "__proto__" (replaces a JavaScript object's prototype)      refused
 //	  more fields than Rules.MaxFields at the top                      refused
@@ -22,7 +23,7 @@
 //	  byte order mark, UTF-16, invalid or overlong UTF-8               refused
 //	  nesting deeper than Rules.MaxDepth                               refused
 //	  number of more than 128 bytes                                    refused
-//	  top-level name with a control character (\u0000) in it           refused
+//	  name with a control character (\u0000), where names matter       refused
 //	  name with half a surrogate pair (\ud800), where names matter     refused
 //	  half a surrogate pair in a value                                 kept as it is
 //	  repeated name that no rule mentions                              kept
@@ -54,4 +55,9 @@
 //	  a part's content                                                 kept as it is
 //
 // The field _charset_ and the refused names apply to parts as to form fields.
+//
+// Names matter at the top of JSON, and below it where Rules.Nested is set. A byte order mark at the
+// start of a form counts as part of the first name, which is recognised all the same; before JSON or
+// a boundary it is refused. What a text holds is not looked into: JSON that is a part's content, a
+// form's value or a JSON string is content.
 package bodyedit

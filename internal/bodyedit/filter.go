@@ -110,22 +110,23 @@ const (
 
 // nested tells whether a name below the top level is dropped.
 func (f *filter) nested(name []byte) bool {
-	return f.rules.Nested != nil && f.rules.Nested(f.normalize(name))
+	return f.rules.Nested != nil && (f.rules.Nested(f.normalize(name)) || f.inside(name))
+}
+
+// inside tells whether a name is dropped for what it is put together of: servers exist that read
+// a[b] and a.b as b inside a.
+func (f *filter) inside(name []byte) bool {
+	return f.rules.Nested != nil && anySegment(name, func(segment []byte) bool {
+		return f.rules.Nested(f.normalize(segment))
+	})
 }
 
 // bracketed judges the decoded name of a form field or part: all of name[a][b].
 func (f *filter) bracketed(name []byte, file bool) (verdict, string) {
 	base, rest := cutBracket(name)
 	v, reason := f.field(name, file || len(rest) > 0)
-	if string(base) == "_charset_" {
+	if string(base) == "_charset_" || v != drop && f.inside(name) {
 		v = drop
-	}
-	for v != drop && len(rest) > 0 {
-		var inner []byte
-		inner, rest, _ = nextBracket(rest)
-		if f.nested(inner) {
-			v = drop
-		}
 	}
 	return v, reason
 }

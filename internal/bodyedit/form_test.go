@@ -12,7 +12,7 @@ func TestFormDropsEverySpelling(t *testing.T) {
 	for _, name := range []string{
 		"session_id", "sessionId", "SESSION-ID", "session.id", "session+id", "session%20id", "+session_id",
 		"session_id[]", "session_id%5B%5D", "session_id[a][b]", "session_id[%24ne]", "%73ession_id",
-		"session%5fid", "%C5%BFession_id", "ſession_id", "user", "User_ID[0]", "_[user]", "session%C2%A0id", "_charset_",
+		"\ufeffsession_id", "%EF%BB%BFsession_id", "session%5fid", "%C5%BFession_id", "ſession_id", "user", "User_ID[0]", "_[user]", "session%C2%A0id", "_charset_",
 	} {
 		for _, body := range []string{
 			name + "=x&a=1&b=2", "a=1&" + name + "=x&b=2", "a=1&b=2&" + name + "=x", "a=1&" + name + "&b=2",
@@ -137,6 +137,9 @@ func TestFormNested(t *testing.T) {
 	rules := identity()
 	rules.Nested = rules.Drop
 	accepted(t, typeForm, "a[session_id]=1&b[c][userId][]=2&d[e]=3&user=4&f[sessions]=5", "session_id=s1&d[e]=3&f[sessions]=5", rules)
+	accepted(t, typeForm, "a.session_id=1&b[c.userId]=2&d.e=3&session_id.f=4&sessions.i=6&.user=7&j[user]", "session_id=s1&d.e=3&sessions.i=6", Rules{
+		Drop: rules.Drop, Set: rules.Set, Nested: rules.Nested,
+	})
 }
 
 func TestFormSet(t *testing.T) {

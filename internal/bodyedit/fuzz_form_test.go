@@ -53,6 +53,33 @@ func FuzzForm(f *testing.F) {
 	})
 }
 
+func FuzzFormNested(f *testing.F) {
+	seed(f, formKept)
+	f.Add([]byte("a[session_id]=1&b.user=2&c[d][USER.e]=3&f[]=4&g.h=5"))
+	rules := identity()
+	rules.Nested = rules.Drop
+	f.Fuzz(func(t *testing.T, body []byte) {
+		out, _, err := edit(t, typeForm, body, rules)
+		if err != nil {
+			return
+		}
+		before, err := url.ParseQuery(strings.ReplaceAll(string(body), ";", "%3B"))
+		if err != nil {
+			t.Fatalf("%q: %v", body, err)
+		}
+		for name := range before {
+			if selects(name) || name == "_charset_" || strings.HasPrefix(name, "_charset_[") {
+				delete(before, name)
+			}
+		}
+		before["session_id"] = []string{"s1"}
+		after, err := url.ParseQuery(string(out))
+		if err != nil || fmt.Sprint(before) != fmt.Sprint(after) {
+			t.Fatalf("%q became %q: %q, not %q, %v", body, out, after, before, err)
+		}
+	})
+}
+
 // goTop returns the name that a Go server sees in a form field.
 func goTop(field string) string {
 	name, _, _ := strings.Cut(field, "=")

@@ -96,6 +96,7 @@ func FuzzJSON(f *testing.F) {
 func FuzzJSONNested(f *testing.F) {
 	seed(f, jsonKept)
 	f.Add([]byte(`{"a":{"session\u005fid":[{"user":1}],"b":[{"USER":{}},1]}}`))
+	f.Add([]byte(`{"a.user":1,"a[session_id]":2,"b":{"c.d.user_id":3,".":4,"[]":5,"user.c":6}}`))
 	rules := identity()
 	rules.Nested = rules.Drop
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -130,13 +131,24 @@ func prune(value any) {
 		}
 	case map[string]any:
 		for name, member := range v {
-			if identity().Drop(NormalizeName(name)) {
+			if selects(name) {
 				delete(v, name)
 			} else {
 				prune(member)
 			}
 		}
 	}
+}
+
+// selects tells whether a name, or a part of one that is put together, names an identity.
+func selects(name string) bool {
+	if identity().Drop(NormalizeName(name)) {
+		return true
+	}
+	parts := strings.FieldsFunc(name, func(r rune) bool { return strings.ContainsRune(".[]", r) })
+	return strings.ContainsAny(name, ".[") && slices.ContainsFunc(parts, func(part string) bool {
+		return identity().Drop(NormalizeName(part))
+	})
 }
 
 func sameJSON(a, b any) bool {

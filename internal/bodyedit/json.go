@@ -245,13 +245,16 @@ func (s *jsonScanner) judge(raw []byte) (dropped bool, reason string) {
 	if string(name) == protoName {
 		return false, "the name " + protoName + " is not allowed"
 	}
+	if matters && hasControl(name) {
+		return false, "a name has a control character in it"
+	}
 	if !top {
 		return s.nested(name), ""
 	}
-	if hasControl(name) {
-		return false, "a name has a control character in it"
-	}
 	s.verdict, reason = s.field(name, false)
+	if s.verdict != drop && s.inside(name) {
+		s.verdict = drop
+	}
 	return s.verdict == drop, reason
 }
 

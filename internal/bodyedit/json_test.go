@@ -96,6 +96,10 @@ var jsonRefused = map[string]string{
 	`{}{}`:                                 "nothing may follow",
 	`{} x`:                                 "nothing may follow",
 	"{}\x00":                               "nothing may follow",
+	"{}\ufeff":                             "nothing may follow",
+	"\x00{}":                               "object was expected",
+	"\xff\xfe\x00\x00{\x00\x00\x00":        "object was expected",
+	"\x00\x00\x00{":                        "object was expected",
 	`{"a":1}]`:                             "nothing may follow",
 	`{,}`:                                  "name in double quotes",
 	`{"a":1,}`:                             "name in double quotes",
@@ -166,6 +170,8 @@ var jsonRefused = map[string]string{
 	`{"a":{"` + strings.Repeat(`\u0041`, 200) + `":1}}`:               "name is too long",
 	`{"a":` + strings.Repeat("9", maxNumber+1) + `}`:                  "number is too long",
 	`{"a":1e` + strings.Repeat("9", 50000) + `}`:                      "number is too long",
+	`{"a":` + strings.Repeat("9", 10000) + `}`:                        "number is too long",
+	`{"user":[-0.` + strings.Repeat("0", 10000) + `]}`:                "number is too long",
 	`{"a":` + strings.Repeat("[", 64) + strings.Repeat("]", 64) + `}`: "nested too deeply",
 	strings.Repeat(`{"a":`, 65):                                       "nested too deeply",
 	`{"session_id":` + strings.Repeat("[", 64):                        "nested too deeply",
@@ -193,6 +199,10 @@ func TestJSONRefused(t *testing.T) {
 
 func TestJSONLimits(t *testing.T) {
 	accepted(t, "application/json", `{"a":{"b":{}}}`, `{"a":{"b":{}}}`, Rules{MaxDepth: 3})
+	accepted(t, "application/json", `{"a":1}`, `{"a":1}`, Rules{MaxDepth: 1})
+	refused(t, "application/json", `{"a":[]}`, "too deeply", Rules{MaxDepth: 1})
+	// What is dropped is counted as well: it has to be read.
+	refused(t, "application/json", `{"user":{"b":[]}}`, "too deeply", Rules{MaxDepth: 2, Drop: identity().Drop})
 	refused(t, "application/json", `{"a":{"b":{"c":{}}}}`, "too deeply", Rules{MaxDepth: 3})
 	accepted(t, "application/json", `{"a":{"c":1,"d":2},"b":1}`, `{"a":{"c":1,"d":2},"b":1}`, Rules{MaxFields: 2})
 	refused(t, "application/json", `{"a":1,"b":1,"c":1}`, "more than 2 fields", Rules{MaxFields: 2})
@@ -218,8 +228,28 @@ func TestJSONNested(t *testing.T) {
 		`{"options":{"a":1,"session\u005fid":{"b":[1]},"c":2}}`:        `{"session_id":"s1","options":{"a":1,"c":2}}`,
 		`{"a":[{"user":{"user":1}},{"b":{"USER_ID":[{}],"c":[1,2]}}]}`: `{"session_id":"s1","a":[{},{"b":{"c":[1,2]}}]}`,
 		`{"user":{"a":{"user":"x"}},"b":{"user":1,"c":1}}`:             `{"session_id":"s1","b":{"c":1}}`,
+		`{"a.session_id":1,"b":{"c.userId":2,"d.e":3},"f.g":4}`:        `{"session_id":"s1","b":{"d.e":3},"f.g":4}`,
+		`{"a[session_id]":1,"b":{"c[user]":[2],"d[e]":3},"user.f":4}`:  `{"session_id":"s1","b":{"d[e]":3}}`,
+		`{"a":{"\ufeffuser":1,"USER":2,"user":3,"b":{"u\u0073er":4}}}`: `{"session_id":"s1","a":{"b":{}}}`,
+		`{"a":{"b":"\ud800","c":1e999999,"d":-0}}`:                     `{"session_id":"s1","a":{"b":"\ud800","c":1e999999,"d":-0}}`,
+		`{"a":[{"":1,".":2,"[]":3,"..[":4}]}`:                          `{"session_id":"s1","a":[{"":1,".":2,"[]":3,"..[":4}]}`,
 	} {
 		accepted(t, "application/json", body, want, rules)
 	}
-	refused(t, "application/json", `{"a":{"session\udc00":1}}`, "half a surrogate", rules)
+	for body, reason := range map[string]string{
+		`{"a":{"session\udc00":1}}`:                                "half a surrogate",
+		`{"a":[{"session_id\u0000":1}]}`:                           "name has a control character",
+		`{"a":[{"session_id\u0000x":1}]}`:                          "name has a control character",
+		`{"a":{"b":{"session\nid":1}}}`:                            "name has a control character",
+		`{"a":{"session_id":{"b":1}`:                               "cut short",
+		`{"a":{"session_id":` + strings.Repeat("[", 63):            "nested too deeply",
+		`{"a":{"session_id":` + strings.Repeat("9", 1e4):           "number is too long",
+		`{"a":{"session_id":01}}`:                                  "malformed number",
+		`{"a":{"` + strings.Repeat("n", 1e4) + `":1}}`:             "name is too long",
+		"{\"a\":{\"session_id\":\"\xff\"}}":                        "invalid UTF-8",
+		`{"a":{"session_id":1}}` + "\x00":                          "nothing may follow",
+		`{"a":{"user":{"__proto__":{"a":1}},"b":{"__proto__":1}}}`: "__proto__",
+	} {
+		refused(t, "application/json", body, reason, rules)
+	}
 }

@@ -210,6 +210,30 @@ func BenchmarkSmall(b *testing.B) {
 	}
 }
 
+// Names below the top cost something only where they matter.
+func BenchmarkNested(b *testing.B) {
+	for _, name := range []string{"JSON objects", "JSON base64"} {
+		b.Run(name, func(b *testing.B) {
+			const size = mega
+			b.ReportAllocs()
+			b.SetBytes(size)
+			rules := identity()
+			rules.Nested = rules.Drop
+			scratch := make([]byte, 32<<10)
+			for b.Loop() {
+				contentType, body := uploadOf(name, size)
+				r, _, err := Edit(contentType, body, rules)
+				for err == nil {
+					_, err = r.Read(scratch)
+				}
+				if err != io.EOF {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 func BenchmarkRecipients(b *testing.B) {
 	body := []byte(`{"message":"Hello","recipients":["628123456789"` + strings.Repeat(`,"628123456789"`, 99) + `]}`)
 	b.ReportAllocs()

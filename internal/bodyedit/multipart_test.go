@@ -97,6 +97,7 @@ var multipartRefused = map[string]string{
 	"\r\n\r\n" + onePart + final:     "first boundary",
 	"preamble\r\n" + onePart + final: "first boundary",
 	" " + onePart + final:            "first boundary",
+	"\ufeff" + onePart + final:       "first boundary",
 	"--B0":                           "final boundary is missing",
 	"--B0\r":                         "final boundary is missing",
 	"--B0-":                          "final boundary is missing",
@@ -212,7 +213,11 @@ func TestMultipartRefused(t *testing.T) {
 func TestMultipartNested(t *testing.T) {
 	rules := identity()
 	rules.Nested = rules.Drop
-	accepted(t, multipartB, part("a[session_id]", "x")+part("a[b]", "y")+final, verified+part("a[b]", "y")+final, rules)
+	for _, name := range []string{"a[session_id]", "a[b][USER]", "a.user_id", "user.name", "a[b.sessionId]", "\ufeffa[\ufeffsession_id]"} {
+		accepted(t, multipartB, part(name, "x")+part("a.b[c]", "y")+final, verified+part("a.b[c]", "y")+final, rules)
+		file := "--B0\r\nContent-Disposition: form-data; name=\"" + name + "\"; filename=\"x\"\r\nContent-Type: text/plain\r\n\r\nx\r\n"
+		accepted(t, multipartB, file+part("a[b]", "y")+final, verified+part("a[b]", "y")+final, rules)
+	}
 }
 
 func TestMultipartSet(t *testing.T) {

@@ -56,6 +56,32 @@ func appendNormal(dst, name []byte) []byte {
 	return dst
 }
 
+// Inside tells whether a name such as a[b][c] or a.b.c is put together of names, one of which is
+// selected once it went through NormalizeName: what Rules.Nested is to bodies, for the names of
+// query parameters.
+func Inside(name string, selects func(normalized string) bool) bool {
+	return anySegment([]byte(name), func(segment []byte) bool { return selects(NormalizeName(string(segment))) })
+}
+
+// anySegment tells whether test is true for one of the names that a name is put together of. Of
+// one that stands alone it is none.
+func anySegment(name []byte, test func(segment []byte) bool) bool {
+	if bytes.IndexByte(name, '.') < 0 && bytes.IndexByte(name, '[') < 0 {
+		return false
+	}
+	for len(name) > 0 {
+		end := bytes.IndexAny(name, ".[]")
+		if end < 0 {
+			end = len(name)
+		}
+		if end > 0 && test(name[:end]) {
+			return true
+		}
+		name = name[min(end+1, len(name)):]
+	}
+	return false
+}
+
 // leftOut tells the characters beyond ASCII that a reader does not see as part of a name.
 func leftOut(r rune) bool {
 	return unicode.IsSpace(r) || unicode.In(r, unicode.Cc, unicode.Cf, unicode.Pc, unicode.Pd)

@@ -64,3 +64,16 @@ func TestNormalizeNameAllocatesNothingForNormalNames(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+func TestInside(t *testing.T) {
+	selects := identity().Drop
+	for name, want := range map[string]bool{
+		"a[session_id]": true, "a[b][USER]": true, "a.session_id": true, "session_id[a]": true, "user.a": true, "a[b.sessionId]": true,
+		"[user]": true, "a[user": true, "a]user": false, "a..user": true,
+		"session_id": false, "a": false, "": false, ".": false, "[][": false, "a.b[c]": false, "auser.b": false,
+	} {
+		if got := Inside(name, selects); got != want {
+			t.Errorf("%q: %v", name, got)
+		}
+	}
+}
