@@ -39,6 +39,43 @@ type masker struct {
 	at      int // the next byte of src, never white space between calls
 	out     []byte
 	foreign func(string) bool
+	kinds   map[string]memberKind // of the names that were met, as they are written
+}
+
+// memberKind is what a member's name tells of its value.
+type memberKind uint8
+
+const (
+	plainKind   memberKind = iota
+	secretKind             // a credential
+	sessionKind            // the id of a session
+	proxyKind              // a credential when it is a URL that holds one
+)
+
+// maxKinds bounds how many names are remembered: answers repeat a few.
+const maxKinds = 256
+
+// kindOf tells the kind of the member with this name, a JSON string.
+func (m *masker) kindOf(raw []byte) memberKind {
+	if kind, ok := m.kinds[string(raw)]; ok {
+		return kind
+	}
+	kind := plainKind
+	switch name := bodyedit.NormalizeName(unquote(raw)); {
+	case secretMember(name):
+		kind = secretKind
+	case namesSession(name):
+		kind = sessionKind
+	case name == "proxy":
+		kind = proxyKind
+	}
+	if m.kinds == nil {
+		m.kinds = make(map[string]memberKind)
+	}
+	if len(m.kinds) < maxKinds {
+		m.kinds[string(raw)] = kind
+	}
+	return kind
 }
 
 // value goes over one value. It tells whether it is an object that names a
@@ -61,11 +98,10 @@ func (m *masker) object() (foreign bool) {
 		raw := m.scalar()
 		m.out = append(m.out, raw...)
 		m.put(':')
-		name := bodyedit.NormalizeName(unquote(raw))
-		switch {
-		case secretMember(name), name == "proxy" && m.holdsAt():
+		switch kind := m.kindOf(raw); {
+		case kind == secretKind, kind == proxyKind && m.holdsAt():
 			m.hide()
-		case m.foreign != nil && namesSession(name):
+		case kind == sessionKind && m.foreign != nil:
 			before := len(m.out)
 			m.value()
 			id := scalarText(m.out[before:])
@@ -129,7 +165,7 @@ func (m *masker) scalar() []byte {
 	if rest[0] == '"' {
 		end = stringEnd(rest)
 	} else {
-		for end < len(rest) && bytes.IndexByte([]byte(" \t\r\n,]}"), rest[end]) < 0 {
+		for end < len(rest) && !isSpace(rest[end]) && rest[end] != ',' && rest[end] != ']' && rest[end] != '}' {
 			end++
 		}
 	}
@@ -150,10 +186,12 @@ func (m *masker) skip(n int) {
 }
 
 func (m *masker) skipSpace() {
-	for m.at < len(m.src) && bytes.IndexByte([]byte(" \t\r\n"), m.src[m.at]) >= 0 {
+	for m.at < len(m.src) && isSpace(m.src[m.at]) {
 		m.at++
 	}
 }
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
 // stringEnd returns where the JSON string ends that src starts with.
 func stringEnd(src []byte) int {
