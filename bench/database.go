@@ -116,7 +116,7 @@ func seed(ctx context.Context, dsn string) (callers []caller, err error) {
 		if err := db.SetSubscription(ctx, user.ID, pkg.ID, store.SubscriptionActive, time.Now().Add(24*time.Hour)); err != nil {
 			return nil, err
 		}
-		key, _, err := db.CreateKey(ctx, user.ID, "bench", store.KeyModeLive, nil)
+		key, _, err := db.CreateKey(ctx, store.NewKey{UserID: user.ID, Name: "bench", Mode: store.KeyModeLive})
 		if err != nil {
 			return nil, err
 		}

@@ -19,8 +19,10 @@ func init() {
 		Name:  "wa-gateway",
 		Short: "Operates the WA gateway: users, keys, sessions, packages, statistics",
 		Long: `
-Operates the WA gateway by way of its databases. The gateway need not run; one
-that does follows within its cache's time, 40 seconds if nothing else is set.
+Operates the WA gateway by way of its databases. The gateway need not run; every
+one that runs on the same databases follows what is done here within two seconds.
+(What other applications change there it sees within its cache's time, 40 seconds
+if nothing else is set.)
 
 The databases are those of the configuration: the Caddyfile in this folder, or
 the one that --config names, with its environment variables. Give the same

@@ -2,6 +2,7 @@ package caddywagateway
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -41,6 +42,24 @@ func (o *operator) complete(completers ...completer) cobra.CompletionFunc {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		return found, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// completeFlag completes a flag's value, of those with commas the last, when the
+// arguments that the completer wants are there.
+func (o *operator) completeFlag(find completer) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) == 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		found, directive := o.complete(func(ctx context.Context, db *store.Transactional, _ []string) ([]cobra.Completion, error) {
+			return find(ctx, db, args)
+		})(cmd, nil, typed)
+		before := typed[:strings.LastIndex(typed, ",")+1]
+		for i := range found {
+			found[i] = before + found[i]
+		}
+		return found, directive
 	}
 }
 

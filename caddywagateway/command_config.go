@@ -133,28 +133,15 @@ func (o *operator) unreadEnvFile(c *loadedConfig) string {
 	return path
 }
 
-// defaultCacheTTL is package directory's.
-const defaultCacheTTL = 30 * time.Second
-
-// follows is how long a running gateway may take to see a change.
-func (c *loadedConfig) follows() time.Duration {
-	ttl := c.settings.cacheTTL
-	if ttl == 0 {
-		ttl = defaultCacheTTL
-	}
-	return (ttl + ttl/3).Round(time.Second)
-}
-
 // commandTimeout bounds commands that read or change a few rows.
 const commandTimeout = time.Minute
 
 // work is what a command on the transactional database is given.
 type work struct {
 	*output
-	db     *store.Transactional
-	config *loadedConfig
-	args   []string
-	now    time.Time
+	db   *store.Transactional
+	args []string
+	now  time.Time
 }
 
 // withDB makes a function on the transactional database cobra's.
@@ -173,7 +160,7 @@ func (o *operator) withDB(fn func(ctx context.Context, w *work) error) func(cont
 		if err != nil {
 			return err
 		}
-		err = fn(ctx, &work{output: out, db: db, config: c, args: args, now: o.now()})
+		err = fn(ctx, &work{output: out, db: db, args: args, now: o.now()})
 		return errors.Join(err, db.DB().Close())
 	}
 }

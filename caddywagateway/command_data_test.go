@@ -1,7 +1,9 @@
 package caddywagateway
 
 import (
+	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +20,7 @@ func TestCommandData(t *testing.T) {
 		c.ok("migrate")
 		t.Run("user", func(t *testing.T) { c.t = t; c.testUsers(d) })
 		t.Run("key", func(t *testing.T) { c.t = t; c.testKeys(d) })
+		t.Run("key limits", func(t *testing.T) { c.t = t; c.testKeyLimits(d) })
 		t.Run("session", func(t *testing.T) { c.t = t; c.testSessions(d) })
 		t.Run("subscription", func(t *testing.T) { c.t = t; c.testSubscriptions() })
 		t.Run("stats", func(t *testing.T) { c.t = t; c.testStats(d) })
@@ -80,7 +83,7 @@ func (c *cli) testUsers(d *storetest.Database) {
 		t.Error("still active")
 	}
 	r := c.run("user", "enable", "one")
-	if r.stdout != "Enabled user one.\n" || !strings.Contains(r.stderr, "within 40s") {
+	if r.stdout != "Enabled user one.\n" || !strings.Contains(r.stderr, "within two seconds") {
 		t.Errorf("%+v", r)
 	}
 }
@@ -113,7 +116,7 @@ func (c *cli) testKeys(d *storetest.Database) {
 	if len(keys) != 2 || keys[0].Key != "" || keys[1].Prefix != live[:13] {
 		t.Errorf("keys %+v", keys)
 	}
-	contains(t, c.ok("key", "list"), `^ID +USER +PREFIX +NAME +MODE +STATE`, live[:13]+` +shop +live +valid`, test.Prefix+` +- +test +valid`)
+	contains(t, c.ok("key", "list"), `^ID +USER +PREFIX +NAME +MODE +STATE`, live[:13]+` +shop +live +valid +— +— +— `, test.Prefix+` +- +test +valid`)
 	c.fails(1, `no API key with the id or prefix "wak_live_"`, "key", "revoke", "wak_live_")
 	c.fails(1, `no such API key`, "key", "revoke", live+"0")
 	contains(t, c.ok("key", "revoke", live[:13]), `^Revoked key c\w+ \(`+live[:13]+`…\) of user one\.$`)
@@ -126,6 +129,49 @@ func (c *cli) testKeys(d *storetest.Database) {
 	if later := c.said.String()[before:]; strings.Contains(later, live[14:]) || strings.Contains(later, test.Key[14:]) {
 		t.Errorf("a key was printed again:\n%s", later)
 	}
+}
+
+func (c *cli) testKeyLimits(d *storetest.Database) {
+	t := c.t
+	var limited keyView
+	c.document(&limited, "key", "create", "two", "--name", "limited", "--scope", "send,read", "--session", "a,b", "--session", "c",
+		"--from", "10.1.2.3/8,203.0.113.7", "--expires", "90d")
+	want := [][]string{{"read", "send"}, {"a", "b", "c"}, {"10.0.0.0/8", "203.0.113.7"}}
+	if got := [][]string{limited.Scopes, limited.Sessions, limited.From}; !reflect.DeepEqual(got, want) {
+		t.Errorf("limited to %q", got)
+	}
+	contains(t, c.ok("key", "list", "two"), `SCOPES +SESSIONS +FROM +CREATED`, ` valid +read,send +a,b,c +10\.0\.0\.0/8,203\.0\.113\.7 `)
+	contains(t, c.ok("key", "create", "one", "--json"), `"scopes": \[\]`, `"sessions": \[\]`, `"from": \[\]`, `"replaced_by": null`)
+	c.fails(2, `--scope "admin" is none of send, sessions, read`, "key", "create", "two", "--scope", "send,admin")
+	c.fails(2, `cannot be an id`, "key", "create", "two", "--session", "a b")
+	c.fails(2, `--from "10.0.0.0/33" is neither`, "key", "create", "two", "--from", "10.0.0.0/33")
+
+	r := c.run("key", "rotate", limited.Prefix, "--overlap", "2h")
+	next := strings.TrimSuffix(r.stdout, "\n")
+	if r.code != 0 || !regexp.MustCompile(`^wak_live_[0-9A-Za-z]{43}$`).MatchString(next) || !strings.Contains(r.stderr, limited.ID) {
+		t.Fatalf("rotated %+v", r)
+	}
+	db := openStore(t, d.DSN)
+	key, err := db.KeyByHash(t.Context(), store.HashKey(next))
+	if err != nil || key.Name != "limited" || !slices.Equal(key.Sessions, want[1]) || time.Until(*key.ExpiresAt).Round(time.Hour) != 90*24*time.Hour {
+		t.Errorf("the new key is %+v, %v", key, err)
+	}
+	old, err := db.KeyByHash(t.Context(), store.HashKey(limited.Key))
+	if err != nil || textOf(old.ReplacedBy) != key.ID || time.Until(*old.ExpiresAt).Round(time.Minute) != 2*time.Hour {
+		t.Errorf("the old key is %+v, %v", old, err)
+	}
+	contains(t, c.ok("key", "list", "two"), limited.ID+` .* replaced `)
+	c.fails(1, "replaced already", "key", "rotate", limited.ID)
+	c.fails(1, `no API key with the id or prefix "nothing"`, "key", "rotate", "nothing")
+	c.fails(2, "--overlap", "key", "rotate", key.ID, "--overlap=-1h")
+	var last keyView
+	c.document(&last, "key", "rotate", key.ID, "--overlap", "0s", "--expires", "never")
+	if last.ExpiresAt != nil || last.State != keyValid || !strings.HasPrefix(last.Key, last.Prefix) {
+		t.Errorf("rotated again %+v", last)
+	}
+	c.fails(1, "replaced already", "key", "rotate", key.ID)
+	c.ok("key", "revoke", last.ID)
+	c.fails(1, "the key is revoked", "key", "rotate", last.ID)
 }
 
 func (c *cli) testSessions(d *storetest.Database) {
@@ -268,6 +314,9 @@ func (c *cli) testComplete() {
 	contains(t, complete("session", "remove", "one", ""), `^shop\tWeb shop$`)
 	contains(t, complete("subscription", "set", "one", ""), `^Basic\t`)
 	contains(t, complete("subscription", "set", "one", "Basic", "--status", ""), `^active$`)
+	contains(t, complete("key", "create", "one", "--scope", ""), `^send$`, `^sessions$`, `^read$`)
+	contains(t, complete("key", "create", "one", "--session", "a,"), `^a,shop\tWeb shop$`)
+	contains(t, complete("key", "rotate", ""), `^wak_live_.{4}\tone`)
 	contains(t, complete("us"), `^user\t`)
 	if text := complete("user", "disable", "--config", "nope", ""); !strings.HasPrefix(text, ":4\n") {
 		t.Errorf("without a configuration: %q", text)

@@ -193,7 +193,7 @@ func (w *work) noteDropped(column string, given, kept *string) {
 
 // noteFollows says when a change that takes something away is in force.
 func (w *work) noteFollows() {
-	w.notef("A running gateway follows within %s.", w.config.follows())
+	w.notef("Gateways that run on this database follow within two seconds.")
 }
 
 func noSuchUser(id string) error { return fmt.Errorf("there is no user %s", quoted(id)) }

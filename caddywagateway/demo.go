@@ -7,7 +7,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/genfity/wa-gateway/directory"
 	"github.com/genfity/wa-gateway/store"
 )
 
@@ -38,7 +37,7 @@ func seedDemo(ctx context.Context, db *store.Transactional) error {
 			}
 		}
 	}
-	secret, _, err := db.CreateKey(ctx, demoUser, demoKeyName, string(directory.ModeTest), nil)
+	secret, _, err := db.CreateKey(ctx, store.NewKey{UserID: demoUser, Name: demoKeyName, Mode: store.KeyModeTest})
 	if err != nil {
 		return err
 	}

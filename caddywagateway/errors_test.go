@@ -86,11 +86,11 @@ func TestNoSecretsAnywhere(t *testing.T) {
 		"{APP}", "events_token events-secret\n limiter redis {env.REDIS_URL_OF_TEST}",
 	}
 	s := newSetup(t, d, changes...)
-	key, _, err := s.db.CreateKey(t.Context(), alice, "test", store.KeyModeLive, nil)
+	key, _, err := s.db.CreateKey(t.Context(), store.NewKey{UserID: alice, Name: "test", Mode: store.KeyModeLive})
 	if err != nil {
 		t.Fatal(err)
 	}
-	test, _, err := s.db.CreateKey(t.Context(), alice, "test", store.KeyModeTest, nil)
+	test, _, err := s.db.CreateKey(t.Context(), store.NewKey{UserID: alice, Name: "test", Mode: store.KeyModeTest})
 	if err != nil {
 		t.Fatal(err)
 	}

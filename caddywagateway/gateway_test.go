@@ -32,7 +32,7 @@ func TestGateway(t *testing.T) {
 }
 
 func (s *setup) testIdentity(t *testing.T, d *storetest.Database) {
-	key, issued, err := s.db.CreateKey(t.Context(), alice, "test", store.KeyModeLive, nil)
+	key, issued, err := s.db.CreateKey(t.Context(), store.NewKey{UserID: alice, Name: "test", Mode: store.KeyModeLive})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -438,7 +438,7 @@ func TestOtherSites(t *testing.T) {
 // sandbox's alone, and its messages cost live traffic nothing.
 func TestTestKeysChangeNothingLive(t *testing.T) {
 	s := newSetup(t, storetest.New(t, storetest.SQLite))
-	key, _, err := s.db.CreateKey(t.Context(), alice, "test", store.KeyModeTest, nil)
+	key, _, err := s.db.CreateKey(t.Context(), store.NewKey{UserID: alice, Name: "test", Mode: store.KeyModeTest})
 	if err != nil {
 		t.Fatal(err)
 	}

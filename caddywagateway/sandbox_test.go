@@ -195,7 +195,7 @@ func TestTestKeys(t *testing.T) {
 	s := newSetup(t, storetest.New(t, storetest.SQLite), "events_url http://127.0.0.1:{PORT}/events/message", "events_url http://127.0.0.1:{PORT}/events/message\n delivered 1ms\n read 2ms")
 	keys := make(map[string]string)
 	for _, mode := range []string{store.KeyModeLive, store.KeyModeTest} {
-		key, _, err := s.db.CreateKey(t.Context(), alice, mode, mode, nil)
+		key, _, err := s.db.CreateKey(t.Context(), store.NewKey{UserID: alice, Name: mode, Mode: mode})
 		if err != nil {
 			t.Fatal(err)
 		}

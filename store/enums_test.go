@@ -43,7 +43,7 @@ func TestEnumColumns(t *testing.T) {
 			id, err := tr.ReserveSession(t.Context(), "u", "s2", 5, time.Minute)
 			must(t, err)
 			must(t, tr.ConfirmSession(t.Context(), id, &store.Session{SessionID: "s2", UserID: ptr("u")}))
-			_, key, err := tr.CreateKey(t.Context(), "u", "", "live", nil)
+			_, key, err := tr.CreateKey(t.Context(), store.NewKey{UserID: "u", Mode: "live"})
 			must(t, err)
 			must(t, tr.TouchKeys(t.Context(), map[string]time.Time{key.ID: time.Now()}))
 			must(t, tr.RevokeKey(t.Context(), key.ID))

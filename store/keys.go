@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/hex"
 	"fmt"
 	"maps"
@@ -38,32 +39,94 @@ func HashKey(plaintext string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// CreateKey issues a key for a user; expires nil means never. The plaintext
-// exists only in this answer. It is an [ErrNotFound] when the user does not exist.
-func (t *Transactional) CreateKey(ctx context.Context, userID, name, mode string, expires *time.Time) (plaintext string, key *APIKey, err error) {
-	prefix, ok := map[string]string{KeyModeLive: KeyPrefixLive, KeyModeTest: KeyPrefixTest}[mode]
-	if !ok {
-		return "", nil, fmt.Errorf("create a key: mode %q is neither %s nor %s", mode, KeyModeLive, KeyModeTest)
+// NewKey says what key to create.
+type NewKey struct {
+	UserID    string
+	Name      string
+	Mode      string     // KeyModeLive or KeyModeTest
+	ExpiresAt *time.Time // nil: never
+
+	// What the key is limited to; an empty list is no limit.
+	Scopes    []string // of KeyScopes
+	Sessions  []string // session ids, which need not exist yet
+	Addresses []string // IP addresses, or networks in CIDR notation
+}
+
+// CreateKey issues a key for a user. The plaintext exists only in this answer. It
+// is an [ErrNotFound] when the user does not exist.
+func (t *Transactional) CreateKey(ctx context.Context, want NewKey) (plaintext string, key *APIKey, err error) {
+	if keyPrefix(want.Mode) == "" {
+		return "", nil, fmt.Errorf("create a key: mode %q is neither %s nor %s", want.Mode, KeyModeLive, KeyModeTest)
 	}
-	plaintext = prefix + randomText(base62, keyRandomLength)
-	key = &APIKey{
-		ID: NewID(), UserID: userID, Name: name, Mode: mode,
-		Prefix: plaintext[:keyDisplayLength], Hash: HashKey(plaintext), CreatedAt: timeArg(t.now()),
+	plaintext, key = newKey(want.Mode, t.now(), want.ExpiresAt)
+	key.UserID, key.Name = want.UserID, want.Name
+	if key.Scopes, err = keyScopes(want.Scopes); err != nil {
+		return "", nil, failure("create a key", err)
 	}
-	if expires != nil {
-		at := timeArg(*expires)
-		key.ExpiresAt = &at
+	if key.Sessions, err = keySessions(want.Sessions); err != nil {
+		return "", nil, failure("create a key", err)
+	}
+	if key.Addresses, err = keyAddresses(want.Addresses); err != nil {
+		return "", nil, failure("create a key", err)
 	}
 	err = t.tx(ctx, func(q *gorm.DB, s *foreignSchema) error {
-		if err := s.userExists(q, userID); err != nil {
+		if err := s.userExists(q, want.UserID); err != nil {
 			return err
 		}
-		return q.Omit("User").Create(key).Error
+		if err := q.Omit("User").Create(key).Error; err != nil {
+			return err
+		}
+		return t.db.changed(q, ChangeKey, key.Hash)
 	})
 	if err != nil {
 		return "", nil, failure("create a key", err)
 	}
 	return plaintext, key, nil
+}
+
+// newKey makes up a key; whose it is and what it is limited to is up to the caller.
+func newKey(mode string, now time.Time, expires *time.Time) (plaintext string, key *APIKey) {
+	plaintext = keyPrefix(mode) + randomText(base62, keyRandomLength)
+	key = &APIKey{
+		ID: NewID(), Mode: mode, Prefix: plaintext[:keyDisplayLength], Hash: HashKey(plaintext), CreatedAt: timeArg(now),
+	}
+	if expires != nil {
+		at := timeArg(*expires)
+		key.ExpiresAt = &at
+	}
+	return plaintext, key
+}
+
+// keyPrefix is what the keys of a mode begin with, "" for none.
+func keyPrefix(mode string) string {
+	switch mode {
+	case KeyModeLive:
+		return KeyPrefixLive
+	case KeyModeTest:
+		return KeyPrefixTest
+	default:
+		return ""
+	}
+}
+
+// findKey finds a key by its id or by the prefix that is shown of it.
+func findKey(q *gorm.DB, idOrPrefix string) (*APIKey, error) {
+	column := "id"
+	if strings.HasPrefix(idOrPrefix, KeyPrefixLive) || strings.HasPrefix(idOrPrefix, KeyPrefixTest) {
+		column = "prefix"
+	}
+	var found []APIKey
+	if err := q.Where(column+" = ?", idOrPrefix).Limit(2).Find(&found).Error; err != nil {
+		return nil, err
+	}
+	switch len(found) {
+	case 0:
+		return nil, ErrNotFound
+	case 1:
+		return &found[0], nil
+	default:
+		return nil, conflict("several keys begin like this; use the id")
+	}
 }
 
 // KeyByHash finds a key by [HashKey] of it, revoked and expired ones too.
@@ -75,6 +138,9 @@ func (t *Transactional) KeyByHash(ctx context.Context, hash string) (*APIKey, er
 	})
 	if err != nil {
 		return nil, failure("look up a key", err)
+	}
+	if !sameSecret(key.Hash, hash) {
+		return nil, ErrNotFound
 	}
 	return &key, nil
 }
@@ -97,25 +163,26 @@ func (t *Transactional) ListKeys(ctx context.Context, userID string) ([]APIKey, 
 // already keeps its time.
 func (t *Transactional) RevokeKey(ctx context.Context, idOrPrefix string) error {
 	err := t.tx(ctx, func(q *gorm.DB, _ *foreignSchema) error {
-		column := "id"
-		if strings.HasPrefix(idOrPrefix, KeyPrefixLive) || strings.HasPrefix(idOrPrefix, KeyPrefixTest) {
-			column = "prefix"
-		}
-		var ids []string
-		if err := q.Model(&APIKey{}).Where(column+" = ?", idOrPrefix).Limit(2).Pluck("id", &ids).Error; err != nil {
+		key, err := findKey(q, idOrPrefix)
+		if err != nil || key.RevokedAt != nil {
 			return err
 		}
-		switch len(ids) {
-		case 0:
-			return ErrNotFound
-		case 1:
-			return q.Model(&APIKey{}).Where("id = ? AND revoked_at IS NULL", ids[0]).
-				Updates(map[string]any{"revoked_at": timeArg(t.now())}).Error
-		default:
-			return fmt.Errorf("%w: several keys begin like this; use the id", ErrConflict)
+		err = q.Model(&APIKey{}).Where("id = ? AND revoked_at IS NULL", key.ID).
+			Updates(map[string]any{"revoked_at": timeArg(t.now())}).Error
+		if err != nil {
+			return err
 		}
+		return t.db.changed(q, ChangeKey, key.Hash)
 	})
 	return failure("revoke a key", err)
+}
+
+// sameSecret compares what a look-up found with what was asked for, because the
+// database may take two texts for one: a collation may ignore case or accents.
+// The time that it takes tells nothing of where they differ.
+func sameSecret(found, asked string) bool {
+	a, b := sha256.Sum256([]byte(found)), sha256.Sum256([]byte(asked))
+	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
 }
 
 // TouchKeys remembers when keys were last used, by their ids. An older time than

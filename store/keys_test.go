@@ -14,9 +14,9 @@ func TestKeys(t *testing.T) {
 	each(t, func(t *testing.T, d *storetest.Database, tr *store.Transactional) {
 		addUser(t, tr, "u")
 		expires := time.Date(2031, 1, 1, 0, 0, 0, 0, time.FixedZone("WIB", 7*60*60))
-		live, key, err := tr.CreateKey(t.Context(), "u", "shop", store.KeyModeLive, &expires)
+		live, key, err := tr.CreateKey(t.Context(), store.NewKey{UserID: "u", Name: "shop", Mode: store.KeyModeLive, ExpiresAt: &expires})
 		must(t, err)
-		test, _, err := tr.CreateKey(t.Context(), "u", "", store.KeyModeTest, nil)
+		test, _, err := tr.CreateKey(t.Context(), store.NewKey{UserID: "u", Mode: store.KeyModeTest})
 		must(t, err)
 		if !regexp.MustCompile(`^wak_live_[0-9A-Za-z]{43}$`).MatchString(live) || !regexp.MustCompile(`^wak_test_[0-9A-Za-z]{43}$`).MatchString(test) {
 			t.Errorf("keys %q, %q", live, test)
@@ -42,10 +42,10 @@ func TestKeys(t *testing.T) {
 		if _, err := tr.KeyByHash(t.Context(), live); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("a plain key is no hash: %v", err)
 		}
-		if _, _, err := tr.CreateKey(t.Context(), "nobody", "", "live", nil); !errors.Is(err, store.ErrNotFound) {
+		if _, _, err := tr.CreateKey(t.Context(), store.NewKey{UserID: "nobody", Mode: "live"}); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("unknown user: %v", err)
 		}
-		if _, _, err := tr.CreateKey(t.Context(), "u", "", "both", nil); err == nil {
+		if _, _, err := tr.CreateKey(t.Context(), store.NewKey{UserID: "u", Mode: "both"}); err == nil {
 			t.Error("took an unknown mode")
 		}
 		keys, err := tr.ListKeys(t.Context(), "u")
@@ -58,9 +58,9 @@ func TestKeys(t *testing.T) {
 func TestRevokeKey(t *testing.T) {
 	each(t, func(t *testing.T, d *storetest.Database, tr *store.Transactional) {
 		addUser(t, tr, "u")
-		first, byID, err := tr.CreateKey(t.Context(), "u", "", "live", nil)
+		first, byID, err := tr.CreateKey(t.Context(), store.NewKey{UserID: "u", Mode: "live"})
 		must(t, err)
-		second, byPrefix, err := tr.CreateKey(t.Context(), "u", "", "live", nil)
+		second, byPrefix, err := tr.CreateKey(t.Context(), store.NewKey{UserID: "u", Mode: "live"})
 		must(t, err)
 		must(t, tr.RevokeKey(t.Context(), byID.ID))
 		must(t, tr.RevokeKey(t.Context(), byPrefix.Prefix))
@@ -90,7 +90,7 @@ func TestRevokeKey(t *testing.T) {
 func TestTouchKeys(t *testing.T) {
 	each(t, func(t *testing.T, _ *storetest.Database, tr *store.Transactional) {
 		addUser(t, tr, "u")
-		_, key, err := tr.CreateKey(t.Context(), "u", "", "live", nil)
+		_, key, err := tr.CreateKey(t.Context(), store.NewKey{UserID: "u", Mode: "live"})
 		must(t, err)
 		at := time.Date(2026, 5, 6, 7, 8, 9, 123_456_789, time.FixedZone("WIB", 7*60*60))
 		must(t, tr.TouchKeys(t.Context(), map[string]time.Time{key.ID: at, "gone": at}))

@@ -32,7 +32,7 @@ func BenchmarkLookups(b *testing.B) {
 		check(tr.SetSubscription(ctx, "u", "p", "active", time.Now().AddDate(1, 0, 0)))
 		user := "u"
 		check(tr.AddSession(ctx, &store.Session{SessionID: "s", UserID: &user}))
-		plain, _, err := tr.CreateKey(ctx, "u", "", "live", nil)
+		plain, _, err := tr.CreateKey(ctx, store.NewKey{UserID: "u", Mode: "live"})
 		check(err)
 		hash := store.HashKey(plain)
 

@@ -128,6 +128,14 @@ type APIKey struct {
 	RevokedAt  *time.Time
 	LastUsedAt *time.Time // told by TouchKeys, so some seconds late
 
+	// What the key is limited to; an empty list is no limit.
+	Scopes    Words // of KeyScopes
+	Sessions  Words // session ids
+	Addresses Words // what ParseKeyAddress reads
+
+	// ReplacedBy is the id of the key that RotateKey issued in place of this one.
+	ReplacedBy *string
+
 	User *User `gorm:"foreignKey:UserID"`
 }
 

@@ -197,7 +197,7 @@ func TestPrismaDSN(t *testing.T) {
 	addUser(t, tr, "u")
 	must(t, tr.AddPackage(t.Context(), &store.Package{ID: "p", Name: "Pro"}))
 	must(t, tr.SetSubscription(t.Context(), "u", "p", "active", at))
-	_, _, err = tr.CreateKey(t.Context(), "u", "", "live", &at)
+	_, _, err = tr.CreateKey(t.Context(), store.NewKey{UserID: "u", Mode: "live", ExpiresAt: &at})
 	must(t, err)
 	var stored string
 	d.Query(t, `SELECT "expiredAt"::text FROM "Tenant"."ServicesWhatsappCustomers"`, nil, &stored)

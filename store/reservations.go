@@ -111,8 +111,11 @@ func (t *Transactional) ConfirmSession(ctx context.Context, reservationID string
 			return err
 		}
 		added, err := s.addSession(q, t.stamp(session))
-		if err != nil || added {
+		if err != nil {
 			return err
+		}
+		if added {
+			return t.db.changed(q, ChangeSession, session.SessionID)
 		}
 		var taken Session
 		if err := s.bySessionID(q, session.SessionID, &taken); err != nil {

@@ -68,15 +68,19 @@ func (t *Transactional) ListSessions(ctx context.Context, userID string, limit, 
 func (t *Transactional) AddSession(ctx context.Context, session *Session) error {
 	err := t.tx(ctx, func(q *gorm.DB, s *foreignSchema) error {
 		added, err := s.addSession(q, t.stamp(session))
-		if err == nil && !added {
+		switch {
+		case err != nil:
+			return err
+		case !added:
 			return ErrConflict
 		}
-		return err
+		return t.db.changed(q, ChangeSession, session.SessionID)
 	})
 	return failure("add a session", err)
 }
 
-// UpdateSession changes what the gateway learned about a session.
+// UpdateSession changes what the gateway learned about a session. Whose it is stays
+// as it was, so that no other gateway has to hear of it.
 func (t *Transactional) UpdateSession(ctx context.Context, sessionID string, update SessionUpdate) error {
 	err := t.tx(ctx, func(q *gorm.DB, s *foreignSchema) error {
 		values := update.values()
@@ -129,14 +133,17 @@ func (t *Transactional) RemoveSession(ctx context.Context, userID, sessionID str
 			return err
 		}
 		err := q.Transaction(func(q *gorm.DB) error { return s.deleteSession(q, userID, sessionID) })
-		if !isReferenced(err) {
+		if isReferenced(err) {
+			err = oneRow(q.Model(&Session{}).Where(s.col(tableSessions, "session_id")+" = ?", sessionID).
+				Where(s.col(tableSessions, "user_id")+" = ?", userID).
+				Updates(s.values(tableSessions, map[string]any{
+					"user_id": nil, "connected": false, "logged_in": false, "updated_at": timeArg(t.now()),
+				})))
+		}
+		if err != nil {
 			return err
 		}
-		return oneRow(q.Model(&Session{}).Where(s.col(tableSessions, "session_id")+" = ?", sessionID).
-			Where(s.col(tableSessions, "user_id")+" = ?", userID).
-			Updates(s.values(tableSessions, map[string]any{
-				"user_id": nil, "connected": false, "logged_in": false, "updated_at": timeArg(t.now()),
-			})))
+		return t.db.changed(q, ChangeSession, sessionID)
 	})
 	return failure("remove a session", err)
 }

@@ -53,27 +53,34 @@ func (t *Transactional) SetSubscription(ctx context.Context, userID, packageID, 
 		if err := s.packageExists(q, packageID); err != nil {
 			return err
 		}
-		now := t.now()
-		changed, err := s.changeSubscription(q, userID, packageID, status, expiresAt, now)
-		if err != nil || changed {
+		if err := s.setSubscription(q, userID, packageID, status, expiresAt, t.now()); err != nil {
 			return err
 		}
-		row := Subscription{
-			ID: NewID(), UserID: userID, PackageID: packageID, Status: status,
-			ExpiredAt: UTC(expiresAt), CreatedAt: UTC(now), UpdatedAt: UTC(now),
-		}
-		if status == SubscriptionActive {
-			row.ActivatedAt = UTCPointer(now)
-		}
-		done := s.insertable(q.Clauses(clause.OnConflict{DoNothing: true}), tableSubscriptions).Create(&row)
-		if done.Error != nil || done.RowsAffected > 0 {
-			return done.Error
-		}
-		// Somebody else has just made it.
-		_, err = s.changeSubscription(q, userID, packageID, status, expiresAt, now)
-		return err
+		return t.db.changed(q, ChangeUser, userID)
 	})
 	return failure("set a subscription", err)
+}
+
+// setSubscription updates the subscription or makes it.
+func (s *foreignSchema) setSubscription(q *gorm.DB, userID, packageID, status string, expiresAt, now time.Time) error {
+	changed, err := s.changeSubscription(q, userID, packageID, status, expiresAt, now)
+	if err != nil || changed {
+		return err
+	}
+	row := Subscription{
+		ID: NewID(), UserID: userID, PackageID: packageID, Status: status,
+		ExpiredAt: UTC(expiresAt), CreatedAt: UTC(now), UpdatedAt: UTC(now),
+	}
+	if status == SubscriptionActive {
+		row.ActivatedAt = UTCPointer(now)
+	}
+	done := s.insertable(q.Clauses(clause.OnConflict{DoNothing: true}), tableSubscriptions).Create(&row)
+	if done.Error != nil || done.RowsAffected > 0 {
+		return done.Error
+	}
+	// Somebody else has just made it.
+	_, err = s.changeSubscription(q, userID, packageID, status, expiresAt, now)
+	return err
 }
 
 // changeSubscription updates the subscription and says false when there is none.

@@ -15,7 +15,11 @@ func (t *Transactional) User(ctx context.Context, id string) (*User, error) {
 
 // UserByAPIKey returns the user whose api_key column holds value, active or not.
 func (t *Transactional) UserByAPIKey(ctx context.Context, value string) (*User, error) {
-	return t.userBy(ctx, "api_key", value)
+	user, err := t.userBy(ctx, "api_key", value)
+	if err == nil && (user.APIKey == nil || !sameSecret(*user.APIKey, value)) {
+		return nil, ErrNotFound
+	}
+	return user, err
 }
 
 // userBy finds a user by a unique column. Nobody has an empty value there,
@@ -63,7 +67,7 @@ func (t *Transactional) UserBySessionToken(ctx context.Context, token string) (*
 	if err != nil {
 		return nil, nil, failure("look up a login", err)
 	}
-	if !login.IsActive || !login.ExpiresAt.After(t.now()) {
+	if !sameSecret(login.Token, token) || !login.IsActive || !login.ExpiresAt.After(t.now()) {
 		return nil, nil, ErrNotFound
 	}
 	user, err := t.User(ctx, login.UserID)
@@ -99,7 +103,10 @@ func (t *Transactional) CreateUser(ctx context.Context, user *User) error {
 	}
 	user.CreatedAt, user.UpdatedAt = UTC(t.now()), UTC(t.now())
 	err := t.tx(ctx, func(q *gorm.DB, s *foreignSchema) error {
-		return s.insert(q, tableUsers, user)
+		if err := s.insert(q, tableUsers, user); err != nil {
+			return err
+		}
+		return t.db.changed(q, ChangeUser, user.ID)
 	})
 	return failure("create a user", err)
 }
@@ -113,7 +120,10 @@ func (t *Transactional) SetUserActive(ctx context.Context, id string, active boo
 		}
 		done := q.Model(&User{}).Where(s.col(tableUsers, "id")+" = ?", id).
 			Updates(s.values(tableUsers, map[string]any{"is_active": active, "updated_at": timeArg(t.now())}))
-		return oneRow(done)
+		if err := oneRow(done); err != nil {
+			return err
+		}
+		return t.db.changed(q, ChangeUser, id)
 	})
 	return failure("switch a user", err)
 }
