@@ -3,7 +3,10 @@ package directory
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +29,32 @@ type Caller struct {
 	// credentials and for asserted identities.
 	KeyID string
 	Mode  Mode
+
+	// What the key is limited to; an empty list is no limit.
+	Scopes    []string
+	Sessions  []string
+	Addresses []netip.Prefix
+}
+
+// MayUse tells whether the caller's key may be used for a scope, one of
+// store.KeyScopes.
+func (c *Caller) MayUse(scope string) bool {
+	return len(c.Scopes) == 0 || slices.Contains(c.Scopes, scope)
+}
+
+// MayUseSession tells whether the caller's key opens a session, provided that it
+// is the user's at all.
+func (c *Caller) MayUseSession(id string) bool {
+	return len(c.Sessions) == 0 || slices.Contains(c.Sessions, id)
+}
+
+// MayComeFrom tells whether the caller's key may be used from a client's address.
+func (c *Caller) MayComeFrom(addr netip.Addr) bool {
+	if len(c.Addresses) == 0 {
+		return true
+	}
+	addr = addr.Unmap().WithZone("")
+	return slices.ContainsFunc(c.Addresses, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
 // credential is what a secret opens. The secret itself is not kept.
@@ -34,6 +63,10 @@ type credential struct {
 	keyID     string
 	mode      Mode
 	expiresAt time.Time // zero: never
+
+	scopes    []string
+	sessions  []string
+	addresses []netip.Prefix
 }
 
 // maxSecret bounds what is hashed and looked up.
@@ -60,12 +93,26 @@ func (d *Directory) Caller(ctx context.Context, secret string) (*Caller, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &Caller{User: user, KeyID: cred.keyID, Mode: cred.mode}, nil
+	return &Caller{
+		User: user, KeyID: cred.keyID, Mode: cred.mode,
+		Scopes: cred.scopes, Sessions: cred.sessions, Addresses: cred.addresses,
+	}, nil
 }
 
-// ForgetCredentials drops every remembered credential, after a key was revoked.
-// A secret cannot be named here, so all go; users and sessions stay.
-func (d *Directory) ForgetCredentials() { d.credentials.entries.InvalidateAll() }
+// ForgetCredentials drops every remembered credential. Users and sessions stay.
+func (d *Directory) ForgetCredentials() { d.credentials.forgetAll() }
+
+// ForgetKey drops what is remembered of an API key, named by store.HashKey of it,
+// after it was issued, replaced or revoked. A text that is no such hash is the name
+// of no key, so all go.
+func (d *Directory) ForgetKey(hash string) {
+	var sum [sha256.Size]byte
+	if n, err := hex.Decode(sum[:], []byte(hash)); len(hash) != hex.EncodedLen(len(sum)) || n != len(sum) || err != nil {
+		d.ForgetCredentials()
+		return
+	}
+	d.credentials.forget(sum)
+}
 
 func (d *Directory) loadCredential(ctx context.Context, secret string) (*credential, error) {
 	if strings.HasPrefix(secret, store.KeyPrefixLive) || strings.HasPrefix(secret, store.KeyPrefixTest) {
@@ -85,17 +132,31 @@ func (d *Directory) loadCredential(ctx context.Context, secret string) (*credent
 	return &credential{userID: user.ID, mode: ModeLive, expiresAt: token.ExpiresAt.Time}, nil
 }
 
+// loadKey looks up a secret that looks like a key of ours. One that does not exist
+// is believed not to for long, because nobody can know a key before it is made, and
+// then a change says so.
 func (d *Directory) loadKey(ctx context.Context, secret string) (*credential, error) {
 	key, err := d.source.KeyByHash(ctx, store.HashKey(secret))
-	if err != nil {
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, errLasting
+	case err != nil:
 		return nil, err
+	case key.RevokedAt != nil:
+		return nil, errLasting
 	}
-	if key.RevokedAt != nil {
-		return nil, store.ErrNotFound
+	cred := &credential{
+		userID: key.UserID, keyID: key.ID, mode: Mode(key.Mode),
+		scopes: key.Scopes, sessions: key.Sessions,
 	}
-	cred := &credential{userID: key.UserID, keyID: key.ID, mode: Mode(key.Mode)}
 	if key.ExpiresAt != nil {
 		cred.expiresAt = *key.ExpiresAt
+	}
+	for _, text := range key.Addresses {
+		// One that cannot be read is the zero Prefix, which holds no address, so
+		// that the list does not end up empty and mean no limit.
+		prefix, _ := store.ParseKeyAddress(text)
+		cred.addresses = append(cred.addresses, prefix)
 	}
 	return cred, nil
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/genfity/wa-gateway/store"
 )
 
-// Source is the part of the transactional database that the directory reads.
+// Source is the part of the transactional database that the directory uses.
 // *store.Transactional implements it.
 type Source interface {
 	User(ctx context.Context, id string) (*store.User, error)
@@ -21,6 +21,8 @@ type Source interface {
 	KeyByHash(ctx context.Context, hash string) (*store.APIKey, error)
 	Session(ctx context.Context, sessionID string) (*store.Session, error)
 	SubscriptionsOf(ctx context.Context, userID string) ([]store.Subscription, error)
+	Changes(ctx context.Context, window time.Duration) ([]store.Change, error)
+	TouchKeys(ctx context.Context, used map[string]time.Time) error
 }
 
 // Options configure a Directory. The zero value of a field is its default.
@@ -34,6 +36,12 @@ type Options struct {
 	Size int
 	// Now is the wall clock.
 	Now func() time.Time
+	// ChangesInterval is how often Watch reads what has changed (1 s).
+	ChangesInterval time.Duration
+	// Trouble is told once when Watch cannot do a part of its work any more ("read
+	// the changes", "remember when keys were used"), and with a nil error once it
+	// can again. Optional. It may be called by two goroutines at once.
+	Trouble func(doing string, err error)
 }
 
 // Directory is safe for concurrent use.
@@ -44,6 +52,10 @@ type Directory struct {
 	users         *cache[string, store.User]
 	sessions      *cache[string, store.Session]
 	subscriptions *cache[string, []store.Subscription]
+
+	interval time.Duration
+	trouble  func(doing string, err error)
+	uses     uses
 }
 
 // New makes a Directory; it reads nothing yet.
@@ -57,14 +69,24 @@ func New(o Options) *Directory {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.ChangesInterval <= 0 {
+		o.ChangesInterval = time.Second
+	}
+	if o.Trouble == nil {
+		o.Trouble = func(string, error) {}
+	}
 	loads := make(chan struct{}, maxLoads)
+	credentialLoads := make(chan struct{}, maxCredentialLoads)
 	return &Directory{
 		source:        o.Source,
 		now:           o.Now,
-		credentials:   newCache[[sha256.Size]byte, credential](o, loads),
-		users:         newCache[string, store.User](o, loads),
-		sessions:      newCache[string, store.Session](o, loads),
-		subscriptions: newCache[string, []store.Subscription](o, loads),
+		credentials:   newCache[[sha256.Size]byte, credential](o, credentialLoads, loads),
+		users:         newCache[string, store.User](o, loads, loads),
+		sessions:      newCache[string, store.Session](o, loads, loads),
+		subscriptions: newCache[string, []store.Subscription](o, loads, loads),
+		interval:      o.ChangesInterval,
+		trouble:       o.Trouble,
+		uses:          uses{size: o.Size},
 	}
 }
 
@@ -85,7 +107,7 @@ func (d *Directory) User(ctx context.Context, id string) (*store.User, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !user.IsActive {
+	if user.ID != id || !user.IsActive {
 		return nil, store.ErrNotFound
 	}
 	return user, nil
@@ -158,4 +180,12 @@ func (d *Directory) ForgetSession(sessionID string) { d.sessions.forget(sessionI
 func (d *Directory) ForgetUser(userID string) {
 	d.users.forget(userID)
 	d.subscriptions.forget(userID)
+}
+
+// ForgetAll drops everything that is remembered.
+func (d *Directory) ForgetAll() {
+	d.credentials.forgetAll()
+	d.users.forgetAll()
+	d.sessions.forgetAll()
+	d.subscriptions.forgetAll()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -30,6 +31,11 @@ type source struct {
 	keys          map[string]store.APIKey
 	sessions      map[string]store.Session
 	subscriptions map[string][]store.Subscription
+	changes       []store.Change
+	blind         error // of Changes
+	looks         int
+	touched       map[string]time.Time
+	touchErr      error
 }
 
 func (s *source) call() error {
@@ -89,6 +95,31 @@ func (s *source) SubscriptionsOf(_ context.Context, userID string) ([]store.Subs
 		return nil, err
 	}
 	return *list, nil
+}
+
+// Changes answers even while other calls are held: they are other connections.
+func (s *source) Changes(context.Context, time.Duration) ([]store.Change, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.looks++
+	return slices.Clone(s.changes), s.blind
+}
+
+func (s *source) TouchKeys(_ context.Context, used map[string]time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.touchErr != nil {
+		return s.touchErr
+	}
+	s.touched = used
+	return nil
+}
+
+// do changes what the source holds.
+func (s *source) do(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
 }
 
 func pointer[T any](v T) *T { return &v }
