@@ -2,7 +2,6 @@ package caddywagateway
 
 import (
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -102,8 +101,6 @@ func (x *exchange) announceOutcome() {
 		x.announce(factOutcome, x.outcome)
 	}
 }
-
-func joinMethods(methods []string) string { return strings.Join(methods, ", ") }
 
 // limitPolicy is the name of the limit in the RateLimit fields (contract §6).
 const limitPolicy = "messages"

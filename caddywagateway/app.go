@@ -10,7 +10,9 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"go.uber.org/zap"
 
+	"github.com/genfity/wa-gateway/gate"
 	"github.com/genfity/wa-gateway/ratelimit"
+	"github.com/genfity/wa-gateway/signature"
 	"github.com/genfity/wa-gateway/store"
 )
 
@@ -60,21 +62,37 @@ type App struct {
 	// dialect generic, whose address stands in reverse_proxy.
 	WAServers []*WAServer `json:"wa_servers,omitempty"`
 
-	// The token that opens the admin endpoints, as a bearer token; placeholders
-	// are replaced. If it is not set, or empty, they answer 403.
-	AdminToken string `json:"admin_token,omitempty"`
+	// The tokens of which any opens the admin endpoints, as a bearer token;
+	// placeholders are replaced. One is usual; two while it is exchanged. If none
+	// is set, or all are empty, the endpoints answer 403.
+	AdminTokens []string `json:"admin_tokens,omitempty"`
 
-	// The token with which WA servers post events, as a bearer token or as the
-	// key of an HMAC-SHA256 signature over the body; placeholders are replaced.
-	// If it is not set, or empty, trusted clients alone may post events.
-	EventsToken string `json:"events_token,omitempty"`
+	// The tokens with which WA servers post events, each as a bearer token or as
+	// the key of a signature; placeholders are replaced. One is usual; two while
+	// it is exchanged: the first is the new one. If none is set, or all are empty,
+	// trusted clients alone may post events.
+	EventsTokens []string `json:"events_tokens,omitempty"`
+
+	// Which signatures of events are taken.
+	Signatures *Signatures `json:"signatures,omitempty"`
+
+	// How many wrong credentials an address may show. Default: 20 in 1m.
+	AuthFailures *AuthFailures `json:"auth_failures,omitempty"`
+
+	// How many calls of one user may be under way at once; more are answered 429.
+	// Default: 100.
+	Concurrency int `json:"concurrency,omitempty"`
 
 	logger      *zap.Logger
 	limiter     ratelimit.Limiter
 	limit       ratelimit.Limit
 	packages    map[string]ratelimit.Limit
-	admin       secret
-	events      secret
+	admin       gate.Tokens
+	events      gate.Tokens
+	eventsToken string // the first of them, for the sandbox
+	signatures  *signature.Verifier
+	guards      *guards
+	guardsKey   string
 	demo        bool
 	databases   *databases
 	databaseKey string
@@ -114,9 +132,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	for name, limit := range a.Packages {
 		a.packages[name] = limit.limit()
 	}
-	a.admin = newSecret(resolveValue(repl, a.AdminToken))
-	a.events = newSecret(resolveValue(repl, a.EventsToken))
-
+	if err := a.provisionGuards(repl); err != nil {
+		return err
+	}
 	if err := a.provisionServers(ctx, repl); err != nil {
 		return err
 	}
@@ -145,6 +163,9 @@ func (a *App) validate() error {
 		if err := limit.validate(); err != nil {
 			return fmt.Errorf("package %s: %w", name, err)
 		}
+	}
+	if err := a.validateGuards(); err != nil {
+		return err
 	}
 	if a.Cache != nil {
 		if ttl := time.Duration(a.Cache.TTL); ttl < 0 || (ttl > 0 && ttl < 100*time.Millisecond) || ttl > time.Hour {
@@ -267,13 +288,16 @@ func (a *App) Stop() error { return nil }
 
 // Cleanup implements caddy.CleanerUpper. It also follows a failed Provision.
 func (a *App) Cleanup() error {
-	if a.databaseKey == "" {
-		return nil
+	var errs []error
+	if a.guardsKey != "" {
+		_, err := guardPool.Delete(a.guardsKey)
+		a.guardsKey, errs = "", append(errs, err)
 	}
-	key := a.databaseKey
-	a.databaseKey = ""
-	_, err := databasePool.Delete(key)
-	return err
+	if a.databaseKey != "" {
+		_, err := databasePool.Delete(a.databaseKey)
+		a.databaseKey, errs = "", append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 // server finds a WA server by name; the empty name is the first one.

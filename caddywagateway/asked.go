@@ -7,20 +7,28 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"strings"
+
+	"github.com/google/uuid"
 
 	"github.com/genfity/wa-gateway/internal/bodyedit"
 	"github.com/genfity/wa-gateway/routes"
 )
 
 // askedNames are the members in which a client names the session that it wants
-// to have created, as bodyedit.NormalizeName writes them, best first.
-var askedNames = []string{"sessionid", "session", "id", "name"}
+// to have created, as bodyedit.NormalizeName writes them. None of them reaches the
+// WA server; the dialect writes the id in its own way.
+var askedNames = []string{"sessionid", "session", "id"}
 
 // maxLabel bounds a session's name, in bytes.
 const maxLabel = 255
 
-// askedSession finds the id that the body of a CreateSession call asks for;
-// empty when it asks for none. Two spellings that disagree are refused. label is
+// newSessionID is the id of a session for which its owner has asked for none. It
+// is made here, so that a creation that fails half way can be undone by name.
+func newSessionID() string { return "s_" + strings.ReplaceAll(uuid.NewString(), "-", "") }
+
+// askedSession finds the id that the body of a CreateSession call asks for, and
+// makes one when it asks for none. Two spellings that disagree are refused. label is
 // the name that the session shall have, empty when none is given.
 func askedSession(contentType string, raw []byte) (id, label string, err error) {
 	members, err := textMembers(contentType, raw)
@@ -33,25 +41,22 @@ func askedSession(contentType string, raw []byte) (id, label string, err error) 
 		}
 	}
 	for _, name := range askedNames {
-		values := members[name]
-		if len(values) == 0 {
-			continue
-		}
-		for _, v := range values[1:] {
-			if v != values[0] {
+		for _, value := range members[name] {
+			switch {
+			case !routes.ValidID(value):
+				return "", "", refuse(http.StatusBadRequest,
+					"A session id is 1 to 255 letters, digits and any of - _ . : @ + | ~").
+					with(map[string]string{"field": name})
+			case id != "" && id != value:
 				return "", "", refuse(http.StatusBadRequest, "The body names two different sessions")
 			}
-		}
-		if routes.ValidID(values[0]) {
-			return values[0], label, nil
-		}
-		if name != "name" { // a name may be any text
-			return "", "", refuse(http.StatusBadRequest,
-				"A session id is 1 to 255 letters, digits and any of - _ . : @ + | ~").
-				with(map[string]string{"field": name})
+			id = value
 		}
 	}
-	return "", label, nil
+	if id == "" {
+		id = newSessionID()
+	}
+	return id, label, nil
 }
 
 // textMembers collects the top-level members of a small body that are text.

@@ -74,7 +74,7 @@ func parts(t testing.TB, fields ...string) string {
 }
 
 func TestBodies(t *testing.T) {
-	s := newSetup(t, storetest.New(t, storetest.SQLite), "	wa_gateway\n", "	wa_gateway {\n max_message_body 300KiB\n max_body 100KiB\n}\n")
+	s := newSetup(t, storetest.New(t, storetest.SQLite), "	wa_gateway\n", "	wa_gateway {\n max_body message 300KiB\n max_body session 100KiB\n max_body chat 100KiB\n max_body config 100KiB\n max_body broadcast 100KiB\n}\n")
 	mine := []string{alice, aliceSession}
 
 	t.Run("accepted", func(t *testing.T) {
@@ -210,7 +210,7 @@ type slow struct{ io.Reader }
 // TestBodyThatTurnsBad: what is found wrong only while it streams is refused,
 // counts neither as sent nor as failed, and costs nothing.
 func TestBodyThatTurnsBad(t *testing.T) {
-	s := newSetup(t, storetest.New(t, storetest.SQLite), "	wa_gateway\n", "	wa_gateway {\n max_message_body 2MiB\n}\n")
+	s := newSetup(t, storetest.New(t, storetest.SQLite), "	wa_gateway\n", "	wa_gateway {\n max_body message 2MiB\n}\n")
 	who := as(alice, aliceSession)
 	_, before, _ := limitState(t, s.call("POST", "/api/wa/send-message", hello, who))
 	eventually(t, "the first message", func() bool { return s.sessionTotals(t, aliceSession)[0] == 1 })

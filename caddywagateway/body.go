@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -26,6 +27,51 @@ type body struct {
 	contentType string
 	whole       []byte // the rewritten body where it was small, else nil
 	stream      *streamedBody
+}
+
+// The defaults of the bounds on bodies, in bytes.
+const (
+	defaultMaxMessageBody = 100 << 20
+	defaultMaxBody        = 1 << 20
+)
+
+// classBroadcast is the class of broadcasts in max_body: they are held whole.
+const classBroadcast = "broadcast"
+
+// bodyClasses are the names that max_body knows.
+var bodyClasses = []string{
+	string(routes.ClassMessage), classBroadcast, string(routes.ClassSession),
+	string(routes.ClassChat), string(routes.ClassConfig), string(routes.ClassOther),
+}
+
+func (g *Gateway) provisionBodies() error {
+	for class, limit := range g.MaxBody {
+		if !slices.Contains(bodyClasses, class) {
+			return fmt.Errorf("max_body: there is no class %q; use one of %s", class, strings.Join(bodyClasses, ", "))
+		}
+		if limit <= 0 {
+			return fmt.Errorf("max_body: %s must be above zero", class)
+		}
+	}
+	if g.MaxDepth < 0 || g.MaxDepth > 1000 {
+		return errors.New("max_depth must be between 1 and 1000")
+	}
+	return nil
+}
+
+// maxBody is the bound on the body of the call.
+func (x *exchange) maxBody() int64 {
+	class, limit := string(x.match.Route.Class), int64(defaultMaxBody)
+	switch {
+	case x.match.Route.Endpoint == waserver.Broadcast:
+		class = classBroadcast
+	case x.match.Route.Class == routes.ClassMessage:
+		limit = defaultMaxMessageBody
+	}
+	if set, ok := x.MaxBody[class]; ok {
+		return set
+	}
+	return limit
 }
 
 // streamedBody remembers why reading stopped: the transport only says that it
@@ -61,15 +107,14 @@ func (s *streamedBody) err() error {
 func (x *exchange) readBody(wholeOnly bool) (*body, error) {
 	r := x.r
 	if !hasBody(r) {
-		return &body{reader: http.NoBody}, nil
+		return x.emptyBody()
 	}
-	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
-		return nil, refuse(http.StatusUnsupportedMediaType, "Send the body without Content-Encoding")
+	for _, encoding := range r.Header["Content-Encoding"] {
+		if encoding != "" && !strings.EqualFold(encoding, "identity") {
+			return nil, refuse(http.StatusUnsupportedMediaType, "Send the body without Content-Encoding")
+		}
 	}
-	limit := x.MaxBody
-	if x.match.Route.Class == routes.ClassMessage && !wholeOnly {
-		limit = x.MaxMessageBody
-	}
+	limit := x.maxBody()
 	if r.ContentLength > limit {
 		return nil, tooLarge(limit)
 	}
@@ -87,7 +132,7 @@ func (x *exchange) readBody(wholeOnly bool) (*body, error) {
 	contentType := r.Header.Get("Content-Type")
 	if int64(len(start)) <= bound {
 		if len(start) == 0 {
-			return &body{reader: http.NoBody}, nil
+			return x.emptyBody()
 		}
 		edited, newType, err := bodyedit.EditBytes(contentType, start, x.bodyRules(limit))
 		if err == nil && x.call.Endpoint == waserver.CreateSession {
@@ -101,10 +146,7 @@ func (x *exchange) readBody(wholeOnly bool) (*body, error) {
 		if err != nil {
 			return nil, bodyRefusal(err, limit)
 		}
-		return &body{
-			reader: io.NopCloser(bytes.NewReader(edited)), length: int64(len(edited)),
-			contentType: newType, whole: edited,
-		}, nil
+		return wholeBody(edited, newType), nil
 	}
 	if wholeOnly {
 		return nil, tooLarge(limit)
@@ -115,6 +157,27 @@ func (x *exchange) readBody(wholeOnly bool) (*body, error) {
 	}
 	stream := &streamedBody{Reader: edited, Closer: r.Body}
 	return &body{reader: stream, length: -1, contentType: newType, stream: stream}, nil
+}
+
+// emptyBody is what of no body reaches the WA server: nothing, unless it has to be
+// told the id of a session that nobody has named.
+func (x *exchange) emptyBody() (*body, error) {
+	if x.call.Endpoint != waserver.CreateSession {
+		return &body{reader: http.NoBody}, nil
+	}
+	x.call.SessionID = newSessionID()
+	edited, newType, err := bodyedit.EditBytes("application/json", []byte("{}"), x.bodyRules(x.maxBody()))
+	if err != nil {
+		return nil, bodyRefusal(err, x.maxBody())
+	}
+	return wholeBody(edited, newType), nil
+}
+
+func wholeBody(content []byte, contentType string) *body {
+	return &body{
+		reader: io.NopCloser(bytes.NewReader(content)), length: int64(len(content)),
+		contentType: contentType, whole: content,
+	}
 }
 
 // readUpTo reads up to n bytes. expected is how many the client announced, -1 when
@@ -144,11 +207,19 @@ func readUpTo(r io.Reader, n, expected int64) ([]byte, error) {
 // bodyRules are what becomes of a body's members: identities out, the verified
 // one in, and a single recipient where a single message is paid for.
 func (x *exchange) bodyRules(limit int64) bodyedit.Rules {
-	rules := bodyedit.Rules{Drop: x.server.dialect.Identity, MaxBytes: limit}
+	dialect := x.server.dialect
+	rules := bodyedit.Rules{
+		Drop:   func(name string) bool { return dialect.Identity(name) || waserver.BodyCredential(name) },
+		Nested: dialect.NestedIdentity, MaxBytes: limit, MaxDepth: x.MaxDepth,
+	}
+	if x.call.Endpoint == waserver.CreateSession {
+		drop := rules.Drop
+		rules.Drop = func(name string) bool { return drop(name) || slices.Contains(askedNames, name) }
+	}
 	if x.match.Route.Class == routes.ClassMessage && x.call.Endpoint != waserver.Broadcast {
 		rules.Single = isRecipient
 	}
-	for _, field := range x.server.dialect.Fields(&x.call) {
+	for _, field := range dialect.Fields(&x.call) {
 		rules.Set = append(rules.Set, bodyedit.Field{Name: field.Name, Value: field.Value})
 	}
 	return rules
@@ -189,6 +260,8 @@ func bodyRefusal(err error, limit int64) *refusal {
 	case errors.As(err, &syntax):
 		return refuse(http.StatusBadRequest, "The body is not valid: "+syntax.Reason).
 			with(map[string]int64{"offset": syntax.Offset})
+	case errors.Is(err, errTooSlow):
+		return refuse(http.StatusRequestTimeout, "The body came too slowly")
 	case errors.Is(err, bodyedit.ErrTooLarge), errors.As(err, &tooBig):
 		return tooLarge(limit)
 	case errors.Is(err, bodyedit.ErrUnsupported):

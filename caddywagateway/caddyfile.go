@@ -35,8 +35,11 @@ import (
 //			token   <token>
 //			dialect [<module> …]
 //		}
-//		admin_token  <token>
-//		events_token <token>
+//		admin_token  <token> [<older token>]
+//		events_token <token> [<older token>]
+//		signatures   any|timestamped [<tolerance>]
+//		auth_failures <number> [<window>]
+//		concurrency  <number>
 //	}
 //
 // A window may be a number of seconds. rate_limit's messages and window,
@@ -92,8 +95,17 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			a.WAServers = append(a.WAServers, s)
 			return s.unmarshal(d)
 		},
-		"admin_token":  func() error { return oneArg(d, &a.AdminToken) },
-		"events_token": func() error { return oneArg(d, &a.EventsToken) },
+		"admin_token":  func() error { return tokenArgs(d, &a.AdminTokens) },
+		"events_token": func() error { return tokenArgs(d, &a.EventsTokens) },
+		"signatures": func() error {
+			a.Signatures = new(Signatures)
+			return a.Signatures.unmarshal(d)
+		},
+		"auth_failures": func() error {
+			a.AuthFailures = new(AuthFailures)
+			return a.AuthFailures.unmarshal(d)
+		},
+		"concurrency": func() error { return numberArg(d, &a.Concurrency) },
 	}, "package", "wa_server")
 }
 
@@ -266,6 +278,47 @@ func dialectModule(d *caddyfile.Dispenser, name string) (any, error) {
 		return nil, d.Errf("unrecognized option %q of dialect %s", d.Val(), name)
 	}
 	return info.New(), nil
+}
+
+// tokenArgs reads a token, and perhaps the one that it replaces.
+func tokenArgs(d *caddyfile.Dispenser, target *[]string) error {
+	*target = d.RemainingArgs()
+	if n := len(*target); n < 1 || n > 2 {
+		return d.ArgErr()
+	}
+	return nil
+}
+
+func (s *Signatures) unmarshal(d *caddyfile.Dispenser) error {
+	args := d.RemainingArgs()
+	if len(args) < 1 || len(args) > 2 {
+		return d.ArgErr()
+	}
+	switch args[0] {
+	case "any":
+	case "timestamped":
+		s.RequireTimestamp = true
+	default:
+		return d.Errf("%q is neither any nor timestamped", args[0])
+	}
+	if len(args) > 1 {
+		return parseDuration(d, args[1], &s.Tolerance)
+	}
+	return nil
+}
+
+func (f *AuthFailures) unmarshal(d *caddyfile.Dispenser) error {
+	args := d.RemainingArgs()
+	if len(args) < 1 || len(args) > 2 {
+		return d.ArgErr()
+	}
+	if err := parseNumber(d, args[0], &f.Max); err != nil {
+		return err
+	}
+	if len(args) > 1 {
+		return parseDuration(d, args[1], &f.Window)
+	}
+	return nil
 }
 
 // noArgs is for options that stand alone.

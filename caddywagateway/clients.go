@@ -6,8 +6,6 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
-
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
 // TrustedClients are the clients whose word is taken for who they are (contract
@@ -110,21 +108,10 @@ func (t clientTrust) trusts(r *http.Request) bool {
 	if len(t.ranges) == 0 || (t.plainOnly && r.TLS != nil) {
 		return false
 	}
-	throughTrustedProxy, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
-	if !throughTrustedProxy {
-		if throughProxy(r.Header) {
-			return false
-		}
-	}
-	if fromAnotherSite(r) {
+	addr, vouched := clientAddress(r)
+	if !vouched || fromAnotherSite(r) {
 		return false
 	}
-	text, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
-	addr, err := netip.ParseAddr(text)
-	if err != nil {
-		return false
-	}
-	addr = addr.Unmap().WithZone("")
 	for _, prefix := range t.ranges {
 		if prefix.Contains(addr) {
 			return true

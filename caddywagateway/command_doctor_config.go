@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -103,8 +105,8 @@ const shortToken = 16
 
 func (d *doctor) checkTokens() {
 	repl := caddy.NewReplacer()
-	admin := resolveValue(repl, d.config.app.AdminToken)
-	events := resolveValue(repl, d.config.app.EventsToken)
+	admins, allEvents := resolveAll(repl, d.config.app.AdminTokens), resolveAll(repl, d.config.app.EventsTokens)
+	admin, events := shortest(admins), shortest(allEvents)
 	const mend = "set a random one, such as openssl rand -hex 32 prints"
 
 	switch {
@@ -124,9 +126,56 @@ func (d *doctor) checkTokens() {
 			"not set, and wa_events trusts no client: nobody can post events")
 	case len(events) < shortToken:
 		d.warn("events_token", mend, "set, but shorter than %d characters", shortToken)
-	case events == admin:
+	case slices.ContainsFunc(allEvents, func(token string) bool { return slices.Contains(admins, token) }):
 		d.warn("events_token", mend, "the same as admin_token: the WA server could read and reset all statistics")
 	default:
 		d.ok("events_token", "set")
+	}
+	d.checkLiterals()
+}
+
+// shortest is the weakest of several tokens, empty if there is none.
+func shortest(tokens []string) string {
+	weakest := ""
+	for i, token := range tokens {
+		if i == 0 || len(token) < len(weakest) {
+			weakest = token
+		}
+	}
+	return weakest
+}
+
+// checkLiterals finds secrets that stand in the configuration itself: whoever may
+// ask Caddy's admin endpoint for it can read them, and so can whoever reads the
+// autosaved configuration.
+func (d *doctor) checkLiterals() {
+	a, named := d.config.app, []string(nil)
+	check := func(name string, values ...string) {
+		for _, value := range values {
+			if value != "" && !strings.Contains(value, "{") && !slices.Contains(named, name) {
+				named = append(named, name)
+			}
+		}
+	}
+	check("admin_token", a.AdminTokens...)
+	check("events_token", a.EventsTokens...)
+	for _, s := range a.WAServers {
+		check("wa_server "+s.Name+" token", s.Token)
+	}
+	for name, db := range map[string]*Database{"primary_db": a.PrimaryDB, "transactional_db": a.TransactionalDB} {
+		if db == nil {
+			continue
+		}
+		check(name, db.Password)
+		if u, err := url.Parse(db.DSN); err == nil && u.User != nil {
+			if password, _ := u.User.Password(); password != "" {
+				check(name, password)
+			}
+		}
+	}
+	if len(named) > 0 {
+		slices.Sort(named)
+		d.warn("secrets", "write placeholders, such as {env.ADMIN_TOKEN} or {file./run/secrets/admin_token}",
+			"in the configuration itself, where Caddy's admin endpoint shows them: %s", strings.Join(named, ", "))
 	}
 }

@@ -16,10 +16,22 @@ import (
 //	wa_gateway [<matcher>] {
 //		trusted_clients  [<cidr|address|private_ranges|none> …]
 //		wa_server        <name>
-//		allow            <METHOD> <path>
-//		max_message_body <size>
-//		max_body         <size>
+//		allow            <METHOD> <path> [<scope> …]
+//		max_body         <class> <size>
+//		max_depth        <number>
+//		request_headers  <name> …
+//		answer_headers   <name> …
+//		timeouts {
+//			read      <duration>
+//			wa_server <duration>
+//			write     <duration>
+//		}
+//		cors <origin> … {
+//			max_age <duration>
+//		}
 //	}
+//
+// allow and max_body may stand more than once.
 func parseGateway(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	g := new(Gateway)
 	return g, g.UnmarshalCaddyfile(h.Dispenser)
@@ -29,21 +41,75 @@ func parseGateway(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 // for the syntax.
 func (g *Gateway) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	return options(d, "wa_gateway", map[string]func() error{
-		"trusted_clients":  func() error { return g.TrustedClients.unmarshal(d) },
-		"wa_server":        func() error { return oneArg(d, &g.WAServer) },
-		"allow":            func() error { return g.unmarshalAllow(d) },
-		"max_message_body": func() error { return sizeArg(d, &g.MaxMessageBody) },
-		"max_body":         func() error { return sizeArg(d, &g.MaxBody) },
-	}, "allow")
+		"trusted_clients": func() error { return g.TrustedClients.unmarshal(d) },
+		"wa_server":       func() error { return oneArg(d, &g.WAServer) },
+		"allow":           func() error { return g.unmarshalAllow(d) },
+		"max_body":        func() error { return g.unmarshalMaxBody(d) },
+		"max_depth":       func() error { return numberArg(d, &g.MaxDepth) },
+		"request_headers": func() error { return nameArgs(d, &g.RequestHeaders) },
+		"answer_headers":  func() error { return nameArgs(d, &g.AnswerHeaders) },
+		"timeouts":        func() error { return unmarshalTimeouts(d, &g.Timeouts) },
+		"cors":            func() error { return unmarshalCORS(d, &g.CORS) },
+	}, "allow", "max_body")
+}
+
+func (g *Gateway) unmarshalMaxBody(d *caddyfile.Dispenser) error {
+	args := d.RemainingArgs()
+	if len(args) != 2 {
+		return d.ArgErr()
+	}
+	if _, ok := g.MaxBody[args[0]]; ok {
+		return d.Errf("max_body %s is set twice", args[0])
+	}
+	size, err := parseSize(d, args[1])
+	if err != nil {
+		return err
+	}
+	if g.MaxBody == nil {
+		g.MaxBody = make(map[string]int64)
+	}
+	g.MaxBody[args[0]] = size
+	return nil
+}
+
+// nameArgs reads one or more words.
+func nameArgs(d *caddyfile.Dispenser, target *[]string) error {
+	if *target = d.RemainingArgs(); len(*target) == 0 {
+		return d.ArgErr()
+	}
+	return nil
+}
+
+func unmarshalTimeouts(d *caddyfile.Dispenser, target **Timeouts) error {
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	t := new(Timeouts)
+	*target = t
+	return block(d, "timeouts", map[string]func() error{
+		"read":      func() error { return durationArg(d, &t.Read) },
+		"wa_server": func() error { return durationArg(d, &t.WAServer) },
+		"write":     func() error { return durationArg(d, &t.Write) },
+	})
+}
+
+func unmarshalCORS(d *caddyfile.Dispenser, target **CORS) error {
+	c := new(CORS)
+	*target = c
+	if err := nameArgs(d, &c.Origins); err != nil {
+		return err
+	}
+	return block(d, "cors", map[string]func() error{
+		"max_age": func() error { return durationArg(d, &c.MaxAge) },
+	})
 }
 
 func (g *Gateway) unmarshalAllow(d *caddyfile.Dispenser) error {
-	var allowed Allowed
-	if !d.AllArgs(&allowed.Method, &allowed.Path) {
+	args := d.RemainingArgs()
+	if len(args) < 2 {
 		return d.ArgErr()
 	}
-	allowed.Method = strings.ToUpper(allowed.Method)
-	g.Allow = append(g.Allow, allowed)
+	g.Allow = append(g.Allow, Allowed{Method: strings.ToUpper(args[0]), Path: args[1], Scopes: args[2:]})
 	return nil
 }
 
@@ -52,6 +118,9 @@ func (g *Gateway) unmarshalAllow(d *caddyfile.Dispenser) error {
 //	wa_events [<matcher>] {
 //		trusted_clients [<cidr|address|private_ranges|none> …]
 //		wa_server       <name>
+//		max_body        <size>
+//		timeouts { … }  # as in wa_gateway, without wa_server
+//		cors <origin> … { … }
 //	}
 func parseEvents(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	e := new(Events)
@@ -64,6 +133,9 @@ func (e *Events) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	return options(d, "wa_events", map[string]func() error{
 		"trusted_clients": func() error { return e.TrustedClients.unmarshal(d) },
 		"wa_server":       func() error { return oneArg(d, &e.WAServer) },
+		"max_body":        func() error { return sizeArg(d, &e.MaxBody) },
+		"timeouts":        func() error { return unmarshalTimeouts(d, &e.Timeouts) },
+		"cors":            func() error { return unmarshalCORS(d, &e.CORS) },
 	})
 }
 
@@ -141,12 +213,17 @@ func sizeArg(d *caddyfile.Dispenser, target *int64) error {
 	if err := oneArg(d, &value); err != nil {
 		return err
 	}
+	var err error
+	*target, err = parseSize(d, value)
+	return err
+}
+
+func parseSize(d *caddyfile.Dispenser, value string) (int64, error) {
 	size, err := humanize.ParseBytes(value)
 	if err != nil || size == 0 || size > 1<<40 {
-		return d.Errf("%q is not a size such as 1MiB", value)
+		return 0, d.Errf("%q is not a size such as 1MiB", value)
 	}
-	*target = int64(size)
-	return nil
+	return int64(size), nil
 }
 
 // Interface guards

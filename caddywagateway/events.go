@@ -1,15 +1,20 @@
 package caddywagateway
 
 import (
+	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
+	"golang.org/x/sync/semaphore"
 
+	"github.com/genfity/wa-gateway/gate"
 	"github.com/genfity/wa-gateway/routes"
 )
 
@@ -26,8 +31,19 @@ type Events struct {
 	// one of the app's. Default: the first.
 	WAServer string `json:"wa_server,omitempty"`
 
+	// The largest body, in bytes: of a batch and of a webhook. One event has 64
+	// KiB. Default: 16 MiB.
+	MaxBody int64 `json:"max_body,omitempty"`
+
+	// How long each side may take.
+	Timeouts *Timeouts `json:"timeouts,omitempty"`
+
+	// The pages of other sites that may show statistics. Default: none.
+	CORS *CORS `json:"cors,omitempty"`
+
 	app    *App
 	server *WAServer
+	gate   *gate.Gate
 	trust  clientTrust
 	logger *zap.Logger
 }
@@ -50,8 +66,20 @@ func (e *Events) Provision(ctx caddy.Context) error {
 	if e.server, err = e.app.server(e.WAServer); err != nil {
 		return err
 	}
-	e.trust, err = e.TrustedClients.provision()
-	return err
+	if e.trust, err = e.TrustedClients.provision(); err != nil {
+		return err
+	}
+	if e.MaxBody < 0 {
+		return errors.New("max_body must not be negative")
+	}
+	if e.MaxBody == 0 {
+		e.MaxBody = defaultMaxEvents
+	}
+	if e.Timeouts, err = e.Timeouts.provision(); err != nil {
+		return err
+	}
+	e.gate = e.app.newGate(nil)
+	return e.CORS.provision()
 }
 
 // ServeHTTP implements caddyhttp.MiddlewareHandler.
@@ -60,90 +88,84 @@ func (e *Events) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	if path != strings.TrimSuffix(routes.EventsPrefix, "/") && !strings.HasPrefix(path, routes.EventsPrefix) {
 		return next.ServeHTTP(w, r)
 	}
-	return finish(w, r, e.serve(w, r, path), e.logger)
+	if e.CORS.answer(w, r, routes.Events, routes.EventsPrefix, nil) {
+		return nil
+	}
+	r, reading := paceBody(w, r, e.Timeouts)
+	err := e.serve(w, r)
+	reading.finish()
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(time.Duration(e.Timeouts.Write)))
+	return finish(w, r, err, e.logger)
 }
 
-func (e *Events) serve(w http.ResponseWriter, r *http.Request, path string) error {
-	segments, err := routes.Segments(path, routes.EventsPrefix)
+// serve has the gate decide, and answers what it admits.
+func (e *Events) serve(w http.ResponseWriter, r *http.Request) error {
+	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return routeRefusal(err)
+		return refuse(http.StatusBadRequest, "The query string cannot be parsed")
 	}
-	match, err := routes.Events.Match(r.Method, segments)
+	grant, err := e.gate.Admit(r.Context(), e.trust.gateRequest(r, routes.Events, routes.EventsPrefix, query))
 	if err != nil {
-		return routeRefusal(err)
+		return gateRefusal(err)
 	}
-	if !e.app.databases.ready.Load() {
-		return unavailable("The gateway is starting; try again in a moment", nil)
-	}
-	switch match.Route.Class {
+	defer grant.Release()
+	switch grant.Match.Route.Class {
 	case routes.ClassIngest:
-		return e.serveIngest(w, r, match)
+		return e.serveIngest(w, r, grant)
 	case routes.ClassAdmin:
-		return e.serveAdmin(w, r, match)
+		return e.serveAdmin(w, r, grant.Match)
 	default:
-		return e.serveStats(w, r, match)
+		return e.serveStats(w, r, grant)
 	}
 }
 
 // The bounds of what WA servers may post, in bytes.
 const (
-	maxEvent   = 64 << 10
-	maxBatch   = 16 << 20
-	maxWebhook = 16 << 20
+	maxEvent         = 64 << 10
+	defaultMaxEvents = 16 << 20
 )
 
-func (e *Events) serveIngest(w http.ResponseWriter, r *http.Request, match *routes.Match) error {
-	// Who shows nothing is refused before a byte of the body is read.
-	if err := e.authorizeIngest(r, nil); err != nil {
-		return err
+// unproven bounds the memory, in bytes, for bodies that have to be read before it
+// is known whether their signature is good.
+var unproven = semaphore.NewWeighted(64 << 20)
+
+func (e *Events) serveIngest(w http.ResponseWriter, r *http.Request, grant *gate.Grant) error {
+	endpoint := grant.Match.Route.Endpoint
+	limit := e.MaxBody
+	if endpoint == routes.EventMessage {
+		limit = min(limit, maxEvent)
 	}
-	limit := int64(maxBatch)
-	switch match.Route.Endpoint {
-	case routes.EventMessage:
-		limit = maxEvent
-	case routes.EventWebhook:
-		limit = maxWebhook
+	if grant.Signed() {
+		size := min(limit, 64<<20)
+		if r.ContentLength >= 0 {
+			size = min(size, r.ContentLength)
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), retryAfter)
+		defer cancel()
+		if err := unproven.Acquire(ctx, size); err != nil {
+			return unavailable("Too many signed bodies at once; try again later", nil)
+		}
+		defer unproven.Release(size)
 	}
 	raw, err := readWhole(r, limit)
 	if err != nil {
 		return err
 	}
-	if err := e.authorizeIngest(r, raw); err != nil {
-		return err
+	if err := e.gate.Verify(grant, r.Header, raw); err != nil {
+		return gateRefusal(err)
 	}
-	switch match.Route.Endpoint {
+	switch endpoint {
 	case routes.EventMessage:
-		return e.recordOne(w, r, raw)
+		err = e.recordOne(w, r, raw)
 	case routes.EventWebhook:
-		return e.recordWebhook(w, r, raw)
+		err = e.recordWebhook(w, r, raw)
 	default:
-		return e.recordBatch(w, r, raw)
+		err = e.recordBatch(w, r, raw)
 	}
-}
-
-// signatureHeaders are those in which WA servers send the HMAC of a body.
-var signatureHeaders = []string{"X-Hub-Signature-256", "X-Hmac-Signature", "X-Signature-256"}
-
-// authorizeIngest tells whether a WA server may post (contract §4): with the
-// events token or its signature, or as a trusted client where no token is set.
-// Before the body is read (raw is nil) a signature only has to be there.
-func (e *Events) authorizeIngest(r *http.Request, raw []byte) error {
-	if !e.app.events.set {
-		if e.trust.trusts(r) {
-			return nil
-		}
-		return unauthenticated()
+	if err == nil {
+		grant.Acknowledged()
 	}
-	if token, _ := bearer(r.Header); e.app.events.equal(token) {
-		return nil
-	}
-	for _, name := range signatureHeaders {
-		values := r.Header.Values(name)
-		if len(values) == 1 && (raw == nil || e.app.events.signed(values[0], raw)) {
-			return nil
-		}
-	}
-	return unauthenticated()
+	return err
 }
 
 // readWhole reads a bounded body.
@@ -164,39 +186,15 @@ func readWhole(r *http.Request, limit int64) ([]byte, error) {
 	return raw, nil
 }
 
-func (e *Events) serveStats(w http.ResponseWriter, r *http.Request, match *routes.Match) error {
-	caller, err := e.caller(r)
-	if err != nil {
-		return err
-	}
-	userID, sessionID := match.Param(routes.ParamUser), match.Param(routes.ParamSession)
-	if match.Route.Endpoint == routes.UserStats {
-		if !caller.may(userID) {
-			return foreignUser()
-		}
+func (e *Events) serveStats(w http.ResponseWriter, r *http.Request, grant *gate.Grant) error {
+	userID, sessionID := grant.Match.Param(routes.ParamUser), grant.Match.Param(routes.ParamSession)
+	if grant.Match.Route.Endpoint == routes.UserStats {
 		return e.app.serveUserStats(w, r, userID)
 	}
-	return e.app.serveSessionStats(w, r, caller, userID, sessionID)
+	return e.app.serveSessionStats(w, r, grant, userID, sessionID)
 }
 
-// caller authenticates somebody who wants to see statistics.
-func (e *Events) caller(r *http.Request) (*identity, error) {
-	query, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return nil, refuse(http.StatusBadRequest, "The query string cannot be parsed")
-	}
-	return e.app.identify(r, e.trust, query)
-}
-
-// serveAdmin answers the admin endpoints. Without an admin token they are closed
-// (contract §4).
 func (e *Events) serveAdmin(w http.ResponseWriter, r *http.Request, match *routes.Match) error {
-	if !e.app.admin.set {
-		return refuse(http.StatusForbidden, "The admin endpoints are closed: no admin token is set")
-	}
-	if token, _ := bearer(r.Header); !e.app.admin.equal(token) {
-		return unauthenticated()
-	}
 	userID, sessionID := match.Param(routes.ParamUser), match.Param(routes.ParamSession)
 	reset := r.Method == http.MethodDelete
 	switch {
@@ -209,7 +207,7 @@ func (e *Events) serveAdmin(w http.ResponseWriter, r *http.Request, match *route
 	case reset:
 		return e.app.resetStats(w, r, userID, sessionID)
 	default:
-		return e.app.serveSessionStats(w, r, &identity{admin: true}, userID, sessionID)
+		return e.app.serveSessionStats(w, r, &gate.Grant{Admin: true}, userID, sessionID)
 	}
 }
 

@@ -516,7 +516,7 @@ func TestEventBounds(t *testing.T) {
 	if res.at("data", "recorded") != 100.0 || res.at("data", "duplicates") != 9_900.0 {
 		t.Errorf("10,000 events: %s", res.text)
 	}
-	for path, size := range map[string]int{"/events/message": maxEvent, "/events/message/batch": maxBatch, "/events/webhook": maxWebhook} {
+	for path, size := range map[string]int{"/events/message": maxEvent, "/events/message/batch": defaultMaxEvents, "/events/webhook": defaultMaxEvents} {
 		res := s.call("POST", path, one+strings.Repeat(" ", size), expect)
 		res.wantAnswer(t, 413, "")
 		if res.at("data", "max_bytes") != float64(size) {
@@ -528,7 +528,7 @@ func TestEventBounds(t *testing.T) {
 	res.wantAnswer(t, 413, "")
 }
 
-func signature(key, body string) string {
+func signatureOf(key, body string) string {
 	mac := hmac.New(sha256.New, []byte(key))
 	mac.Write([]byte(body))
 	return hex.EncodeToString(mac.Sum(nil))
@@ -542,7 +542,7 @@ func TestWhoMayPostEvents(t *testing.T) {
 		t.Setenv("EVENTS_TOKEN_OF_TEST", "events-secret")
 		s := newSetup(t, storetest.New(t, storetest.SQLite), "{APP}", "events_token {env.EVENTS_TOKEN_OF_TEST}")
 		for path, body := range paths {
-			signed := signature("events-secret", body)
+			signed := signatureOf("events-secret", body)
 			for name, c := range map[string]struct {
 				header []string
 				want   int
@@ -559,8 +559,8 @@ func TestWhoMayPostEvents(t *testing.T) {
 				"the admin token":          {adminHeader, 401},
 				"the WA server's token":    {[]string{"Authorization", "Bearer wa-admin-secret"}, 401},
 				"an API key":               {[]string{"Authorization", "Bearer column-key-" + alice}, 401},
-				"signature of another key": {[]string{"X-Hub-Signature-256", "sha256=" + signature("other", body)}, 401},
-				"signature of other bytes": {[]string{"X-Hub-Signature-256", "sha256=" + signature("events-secret", body+" ")}, 401},
+				"signature of another key": {[]string{"X-Hub-Signature-256", "sha256=" + signatureOf("other", body)}, 401},
+				"signature of other bytes": {[]string{"X-Hub-Signature-256", "sha256=" + signatureOf("events-secret", body+" ")}, 401},
 				"no signature":             {[]string{"X-Hub-Signature-256", "sha256="}, 401},
 				"no hexadecimal":           {[]string{"X-Hub-Signature-256", "sha256=xyz"}, 401},
 				"an identity":              {as(alice, aliceSession), 401},
@@ -584,7 +584,7 @@ func TestWhoMayPostEvents(t *testing.T) {
 				"any token":              {[]string{"Authorization", "Bearer x"}, 200},
 				"through some proxy":     {[]string{"X-Forwarded-For", "10.0.0.1"}, 401},
 				"through another":        {[]string{"Via", "1.1 proxy"}, 401},
-				"a signature of nothing": {[]string{"X-Forwarded-For", "10.0.0.1", "X-Hub-Signature-256", signature("", body)}, 401},
+				"a signature of nothing": {[]string{"X-Forwarded-For", "10.0.0.1", "X-Hub-Signature-256", signatureOf("", body)}, 401},
 			} {
 				if res := s.call("POST", path, body, c.header); res.status != c.want {
 					t.Errorf("%s, %s: %d %s", path, name, res.status, res.text)

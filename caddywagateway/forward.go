@@ -2,11 +2,14 @@ package caddywagateway
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"golang.org/x/net/http/httpguts"
 
 	"github.com/genfity/wa-gateway/internal/bodyedit"
 	"github.com/genfity/wa-gateway/routes"
@@ -17,8 +20,8 @@ import (
 func (x *exchange) dispatch() error {
 	x.call = waserver.Call{
 		Endpoint:  x.match.Route.Endpoint,
-		UserID:    x.caller.user.ID,
-		SessionID: x.session,
+		UserID:    x.user.ID,
+		SessionID: x.grant.Session,
 		ChatID:    x.match.Param(routes.ParamChat),
 		Path:      x.match.Segments,
 		Query:     x.cleanQuery(),
@@ -55,8 +58,32 @@ func (x *exchange) pass() error {
 		return err
 	}
 	x.outcome = outcomeForwarded
-	w := x.newAnswerWriter(copyNone)
-	return x.forwardFailure(x.next.ServeHTTP(w, out), b, w)
+	mode := copyNone
+	if x.match.Route.Class != routes.ClassChat {
+		mode = maskJSON
+	}
+	w := x.newAnswerWriter(mode)
+	return x.roundTrip(w, out, b)
+}
+
+// roundTrip has the WA server answer, through next and within its time. The
+// error is the answer that the client gets instead of the WA server's.
+func (x *exchange) roundTrip(w *answerWriter, out *http.Request, b *body) error {
+	ctx, dog := watch(out.Context(), time.Duration(x.Timeouts.WAServer))
+	defer dog.end()
+	w.watchdog = dog
+	out = out.WithContext(ctx)
+	if b.stream != nil {
+		out.Body = &watchedBody{out.Body, dog}
+	}
+	err := x.next.ServeHTTP(w, out)
+	if err == nil && w.silenced() {
+		err = errServerSilent
+	}
+	if err != nil {
+		return x.forwardFailure(err, b, w)
+	}
+	return w.finish()
 }
 
 // countRecipients is what a call costs the limit: one, or one per recipient of
@@ -69,7 +96,7 @@ func (x *exchange) countRecipients(b *body) (int, error) {
 	if err != nil {
 		var syntax *bodyedit.SyntaxError
 		if errors.As(err, &syntax) {
-			return 0, bodyRefusal(err, x.MaxBody)
+			return 0, bodyRefusal(err, x.maxBody())
 		}
 		return 0, refuse(http.StatusBadRequest, "Name the recipients of the broadcast in one list: "+err.Error())
 	}
@@ -85,44 +112,20 @@ func (x *exchange) cleanQuery() url.Values {
 	if len(x.query) == 0 {
 		return nil
 	}
+	dialect := x.server.dialect
 	clean := make(url.Values, len(x.query))
 	for name, values := range x.query {
 		normal := bodyedit.NormalizeName(name)
-		if !x.server.dialect.Identity(normal) && !isCredential(normal) {
+		switch {
+		case dialect.Identity(normal), waserver.Credential(normal), bodyedit.Inside(name, dialect.NestedIdentity):
+		case strings.ContainsAny(name, "%&;=\x00\r\n"):
+			// What is still encoded may turn into another name on the way.
+		default:
 			clean[name] = values
 		}
 	}
 	return clean
 }
-
-// isCredential tells whether a name, as bodyedit.NormalizeName writes it, is one
-// under which some WA server takes a credential from a query or a header.
-func isCredential(name string) bool {
-	switch name {
-	case "token", "apikey", "accesstoken", "admintoken", "apitoken", "watoken", "authtoken",
-		"xtoken", "xapikey", "xaccesstoken", "xadmintoken", "xapitoken", "xwatoken", "xauthtoken",
-		"authorization", "key", "password":
-		return true
-	default:
-		return false
-	}
-}
-
-// droppedHeaders never reach the WA server: credentials, claims of identity,
-// what makes some servers see another method or path than was matched, what
-// describes the client's body instead of the one that is sent, and what belongs to
-// the client's connection (RFC 9110, 7.6.1): reverse_proxy takes out whatever
-// Connection names, which must not be headers of the gateway's.
-var droppedHeaders = setOf(
-	"Authorization", "Cookie", "Proxy-Authorization",
-	"X-User-Id", "X-Session-Id", "Token", "Apikey", "X-Api-Key", "X-Auth-Token", "X-Access-Token",
-	"X-Device-Id", "Instance", "Session", "Session-Id", "User-Id", "Sessionid", "Userid",
-	"X-Http-Method", "X-Http-Method-Override", "X-Method-Override",
-	"X-Original-Url", "X-Rewrite-Url", "X-Original-Uri", "X-Forwarded-Uri", "X-Forwarded-Prefix",
-	headerSandboxCallbacks,
-	"Content-Length", "Content-Type",
-	"Connection", "Proxy-Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
-)
 
 func setOf(names ...string) map[string]bool {
 	set := make(map[string]bool, len(names))
@@ -132,26 +135,53 @@ func setOf(names ...string) map[string]bool {
 	return set
 }
 
-// cleanHeader is a copy of the client's header without what must not reach the
-// WA server. Nothing in it is shared with the client's request.
-func (x *exchange) cleanHeader() http.Header {
-	count := 0
-	for _, values := range x.r.Header {
-		count += len(values)
+// headerNames reads the names of headers that the operator lets pass. Those that
+// carry a credential or an identity, and those of the connection, cannot be named.
+func headerNames(option string, names []string, dialect waserver.Dialect) (map[string]bool, error) {
+	set := make(map[string]bool, len(names))
+	for _, name := range names {
+		if !httpguts.ValidHeaderFieldName(name) {
+			return nil, fmt.Errorf("%s: %q is not the name of a header", option, name)
+		}
+		canonical, normal := http.CanonicalHeaderKey(name), bodyedit.NormalizeName(name)
+		if neverPass[canonical] || waserver.Credential(normal) || dialect.Identity(normal) {
+			return nil, fmt.Errorf("%s: %s can never pass through the gateway", option, canonical)
+		}
+		set[canonical] = true
 	}
-	all := make([]string, 0, count)
+	return set, nil
+}
+
+// neverPass are credentials and cookies, claims of identity, what makes some
+// servers see another method or path than was matched, what describes a body that
+// the gateway rewrites, and what belongs to a connection (RFC 9110, 7.6.1):
+// reverse_proxy takes out whatever Connection names, which must not be headers of
+// the gateway's.
+var neverPass = setOf(
+	"Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie",
+	"X-User-Id", "X-Session-Id", "Token", "Apikey", "X-Api-Key",
+	"X-Http-Method", "X-Http-Method-Override", "X-Method-Override",
+	"X-Original-Url", "X-Rewrite-Url", "X-Original-Uri", "X-Forwarded-Uri", "X-Forwarded-Prefix",
+	headerSandboxCallbacks, "Content-Length", "Content-Type", "Content-Encoding", "Accept-Encoding",
+	"Connection", "Proxy-Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
+)
+
+// cleanHeader is a copy of those of the client's headers that may reach the WA
+// server. Nothing in it is shared with the client's request.
+func (x *exchange) cleanHeader() http.Header {
 	// The dialect and reverse_proxy add some.
 	clean := make(http.Header, len(x.r.Header)+4)
+	var all []string
 	for name, values := range x.r.Header {
-		if droppedHeaders[name] {
-			continue
-		}
-		if normal := bodyedit.NormalizeName(name); x.server.dialect.Identity(normal) || isCredential(normal) {
+		if !waserver.RequestHeader(name) && !x.requestHeaders[name] {
 			continue
 		}
 		if values == nil { // some modules say by nil that nothing shall be set
 			clean[name] = nil
 			continue
+		}
+		if all == nil {
+			all = make([]string, 0, len(x.r.Header)+4)
 		}
 		start := len(all)
 		all = append(all, values...)
@@ -223,12 +253,12 @@ func (x *exchange) forwardFailure(err error, b *body, w *answerWriter) error {
 	if err == nil {
 		return nil
 	}
-	if w.status != 0 {
+	if w.passed {
 		// The answer has begun; there is no other to give.
 		return err
 	}
 	if broken := b.stream.err(); broken != nil {
-		return bodyRefusal(broken, x.MaxMessageBody)
+		return bodyRefusal(broken, x.maxBody())
 	}
 	return refuse(http.StatusBadGateway, messageNotForwarded).because(err)
 }

@@ -2,7 +2,6 @@ package caddywagateway
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/genfity/wa-gateway/directory"
+	"github.com/genfity/wa-gateway/gate"
 	"github.com/genfity/wa-gateway/ratelimit"
 	"github.com/genfity/wa-gateway/routes"
 	"github.com/genfity/wa-gateway/store"
@@ -53,18 +53,35 @@ type Gateway struct {
 	// Calls outside the endpoint table that are forwarded all the same.
 	Allow []Allowed `json:"allow,omitempty"`
 
-	// The largest body of a message, in bytes. Default: 100 MiB.
-	MaxMessageBody int64 `json:"max_message_body,omitempty"`
+	// The largest bodies, in bytes, by class of endpoint: message, broadcast,
+	// session, chat, config, other (calls that are allowed by name). Default: 100
+	// MiB for message, 1 MiB for the rest.
+	MaxBody map[string]int64 `json:"max_body,omitempty"`
 
-	// The largest body of any other call, and of a broadcast, in bytes.
-	// Default: 1 MiB.
-	MaxBody int64 `json:"max_body,omitempty"`
+	// How deep JSON in bodies may be nested. Default: 64.
+	MaxDepth int `json:"max_depth,omitempty"`
 
-	app    *App
-	server *WAServer
-	trust  clientTrust
-	rules  []routes.Rule
-	logger *zap.Logger
+	// Headers of clients that reach the WA server, besides those that every WA
+	// server may see. Those of credentials and identities never do.
+	RequestHeaders []string `json:"request_headers,omitempty"`
+
+	// Headers of the WA server that reach clients, besides those that describe
+	// the content of its answer. Cookies never do.
+	AnswerHeaders []string `json:"answer_headers,omitempty"`
+
+	// How long each side may take.
+	Timeouts *Timeouts `json:"timeouts,omitempty"`
+
+	// The pages of other sites that may call from a browser. Default: none.
+	CORS *CORS `json:"cors,omitempty"`
+
+	app            *App
+	server         *WAServer
+	gate           *gate.Gate
+	trust          clientTrust
+	requestHeaders map[string]bool
+	answerHeaders  map[string]bool
+	logger         *zap.Logger
 }
 
 // Allowed names calls outside the endpoint table.
@@ -74,6 +91,9 @@ type Allowed struct {
 	// The path below /api/wa, such as /groups/*. A * stands for one segment, as
 	// the last one for one or more.
 	Path string `json:"path"`
+	// The scopes (send, sessions, read) of which an API key that is limited to
+	// scopes must have one. Default: such keys may not make the call.
+	Scopes []string `json:"scopes,omitempty"`
 }
 
 // CaddyModule returns the Caddy module information.
@@ -83,12 +103,6 @@ func (Gateway) CaddyModule() caddy.ModuleInfo {
 		New: func() caddy.Module { return new(Gateway) },
 	}
 }
-
-// The defaults of the bounds on bodies, in bytes.
-const (
-	defaultMaxMessageBody = 100 << 20
-	defaultMaxBody        = 1 << 20
-)
 
 // Provision implements caddy.Provisioner.
 func (g *Gateway) Provision(ctx caddy.Context) error {
@@ -103,23 +117,43 @@ func (g *Gateway) Provision(ctx caddy.Context) error {
 	if g.trust, err = g.TrustedClients.provision(); err != nil {
 		return err
 	}
-	for _, allowed := range g.Allow {
+	rules, err := allowRules(g.Allow)
+	if err != nil {
+		return err
+	}
+	g.gate = g.app.newGate(rules)
+	if g.requestHeaders, err = headerNames("request_headers", g.RequestHeaders, g.server.dialect); err != nil {
+		return err
+	}
+	if g.answerHeaders, err = headerNames("answer_headers", g.AnswerHeaders, g.server.dialect); err != nil {
+		return err
+	}
+	if err := g.provisionBodies(); err != nil {
+		return err
+	}
+	if g.Timeouts, err = g.Timeouts.provision(); err != nil {
+		return err
+	}
+	return g.CORS.provision()
+}
+
+func allowRules(allow []Allowed) ([]routes.Rule, error) {
+	rules := make([]routes.Rule, 0, len(allow))
+	for _, allowed := range allow {
 		rule, err := routes.ParseRule(allowed.Method, allowed.Path)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		g.rules = append(g.rules, rule)
+		scopes := make([]routes.Scope, 0, len(allowed.Scopes))
+		for _, scope := range allowed.Scopes {
+			scopes = append(scopes, routes.Scope(scope))
+		}
+		if rule, err = rule.For(scopes...); err != nil {
+			return nil, err
+		}
+		rules = append(rules, rule)
 	}
-	if g.MaxMessageBody < 0 || g.MaxBody < 0 {
-		return errors.New("max_message_body and max_body must not be negative")
-	}
-	if g.MaxMessageBody == 0 {
-		g.MaxMessageBody = defaultMaxMessageBody
-	}
-	if g.MaxBody == 0 {
-		g.MaxBody = defaultMaxBody
-	}
-	return nil
+	return rules, nil
 }
 
 // exchange is one request on its way through the gateway.
@@ -130,16 +164,16 @@ type exchange struct {
 	next  caddyhttp.Handler
 	start time.Time
 
-	match   *routes.Match
-	query   url.Values
-	caller  *identity
-	pkg     *store.Package
-	session string // verified; empty where the endpoint needs none
+	query url.Values
+	grant *gate.Grant // what the gate found out; complete when it admitted
+	match *routes.Match
+	user  *store.User
 
 	askedName string // of a session that is created
 	call      waserver.Call
 	decision  *ratelimit.Decision
 	outcome   string
+	control   *http.ResponseController
 
 	announced *announced // nil until there is something to tell
 }
@@ -154,146 +188,75 @@ const (
 
 // ServeHTTP implements caddyhttp.MiddlewareHandler.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	x := &exchange{Gateway: g, w: w, r: r, next: next, start: time.Now(), outcome: outcomeRefused}
+	if g.CORS.answer(w, r, routes.API, routes.Prefix, g.gate.Rules) {
+		return nil
+	}
+	x := &exchange{
+		Gateway: g, w: w, r: r, next: next, start: time.Now(), outcome: outcomeRefused,
+		control: http.NewResponseController(w),
+	}
 	defer x.announceOutcome()
-	return finish(w, r, x.serve(), g.logger)
+	var reading *pacedBody
+	x.r, reading = paceBody(w, r, g.Timeouts)
+	err := x.serve()
+	reading.finish()
+	if err != nil {
+		x.limitWrite()
+	}
+	return finish(w, r, err, g.logger)
 }
 
-// serve reads like contract §3 to §7: each step refuses or hands on.
+// serve has the gate decide; what it admits is answered here, or forwarded.
 func (x *exchange) serve() error {
-	if err := x.route(); err != nil {
+	err := x.admit()
+	switch {
+	case err != nil:
 		return err
-	}
-	if x.match.Route.Endpoint == routes.Health {
+	case x.match.Route.Endpoint == routes.Health:
 		return x.app.serveHealth(x.w, x.r)
-	}
-	if !x.app.databases.ready.Load() {
-		return unavailable("The gateway is starting; try again in a moment", nil)
-	}
-	if err := x.authenticate(); err != nil {
-		return err
-	}
-	if x.match.Route.Class == routes.ClassOwn {
+	case x.match.Route.Class == routes.ClassOwn:
 		return x.serveOwn()
 	}
-	if err := x.checkSubscription(); err != nil {
-		return err
+	if !x.app.guards.inFlight.Enter(x.user.ID) {
+		return refuse(http.StatusTooManyRequests, "Too many calls at once; wait for some to end").set("Retry-After", "1")
 	}
-	if err := x.checkSession(); err != nil {
-		return err
-	}
+	defer x.app.guards.inFlight.Leave(x.user.ID)
 	return x.dispatch()
 }
 
-// route finds the endpoint. What is forwarded later is built from the segments
-// found here, never from the client's path.
-func (x *exchange) route() error {
-	segments, err := routes.Segments(x.r.URL.EscapedPath(), routes.Prefix)
-	if err == nil {
-		x.match, err = routes.API.Match(x.r.Method, segments)
-		if errors.Is(err, routes.ErrNotFound) {
-			x.match, err = routes.MatchAllowed(x.rules, x.r.Method, segments)
-		}
-	}
-	if err != nil {
-		return routeRefusal(err)
-	}
+// admit asks the gate, and tells placeholders and the access log what it found
+// out, of refused requests too.
+func (x *exchange) admit() error {
+	var err error
 	if x.query, err = url.ParseQuery(x.r.URL.RawQuery); err != nil {
 		return refuse(http.StatusBadRequest, "The query string cannot be parsed")
 	}
-	return nil
+	x.grant, err = x.gate.Admit(x.r.Context(), x.trust.gateRequest(x.r, routes.API, routes.Prefix, x.query))
+	x.match = x.grant.Match
+	if caller := x.grant.Caller; caller != nil {
+		x.user = caller.User
+		x.announce(factUser, caller.User.ID)
+		x.announce(factMode, string(caller.Mode))
+		x.replacer().Set("http.auth.user.id", caller.User.ID)
+	}
+	if x.grant.Package != nil {
+		x.announce(factPackage, x.grant.Package.Name)
+	}
+	if x.grant.Session != "" {
+		x.announce(factSession, x.grant.Session)
+	}
+	return gateRefusal(err)
 }
 
-// routeRefusal is the answer to a request that no route was found for.
-func routeRefusal(err error) *refusal {
-	var wrongMethod *routes.MethodError
-	if errors.As(err, &wrongMethod) {
-		e := refuse(http.StatusMethodNotAllowed, "Method not allowed; see the Allow header")
-		e.header = http.Header{"Allow": {joinMethods(wrongMethod.Allow)}}
-		return e
-	}
-	return refuse(http.StatusNotFound, "No such endpoint")
-}
-
-func (x *exchange) authenticate() error {
-	caller, err := x.app.identify(x.r, x.trust, x.query)
-	if err != nil {
-		return err
-	}
-	x.caller = caller
-	if caller.admin {
-		if x.match.Route.Class != routes.ClassOwn {
-			// The admin token opens statistics; it is nobody's account.
-			return unauthenticated()
-		}
-		return nil
-	}
-	x.announce(factUser, caller.user.ID)
-	x.announce(factMode, string(caller.mode))
-	x.replacer().Set("http.auth.user.id", caller.user.ID)
-	if x.match.Route.Session && x.namedSession() == "" {
-		return unauthenticated().with(map[string]string{"missing": waserver.HeaderSessionID})
-	}
-	return nil
-}
-
-func (x *exchange) checkSubscription() error {
-	subscription, err := x.app.databases.directory.Subscription(x.r.Context(), x.caller.user.ID)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return refuse(http.StatusForbidden, messageNoSubscription)
-	case err != nil:
-		return databaseFailure(err)
-	}
-	x.pkg = subscription.Package
-	if x.pkg != nil {
-		x.announce(factPackage, x.pkg.Name)
-	}
-	return nil
-}
-
-// namedSession is the session that a call is about: the one in the path, else
-// the one that the caller names beside it.
-func (x *exchange) namedSession() string {
-	if x.match.Route.Class != routes.ClassOther {
-		if id := x.match.Param(routes.ParamSession); id != "" {
-			return id
-		}
-	}
-	return x.caller.session
-}
-
-// checkSession verifies every session that is named, needed or not: what passes
-// on is the caller's, or nothing.
-func (x *exchange) checkSession() error {
-	named := x.namedSession()
-	if named == "" {
-		return nil
-	}
-	if !routes.ValidID(named) {
-		return foreignSession()
-	}
-	_, err := x.app.databases.directory.Session(x.r.Context(), x.caller.user.ID, named)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return foreignSession()
-	case err != nil:
-		return databaseFailure(err)
-	}
-	x.session = named
-	x.announce(factSession, named)
-	return nil
-}
-
-// foreignSession answers for a session that does not exist and for somebody
-// else's alike (contract §4).
-func foreignSession() *refusal {
-	return refuse(http.StatusForbidden, "This session does not exist or is not yours")
+// limitWrite gives the client its time for what is written next. Servers that know
+// no deadlines do without.
+func (x *exchange) limitWrite() {
+	_ = x.control.SetWriteDeadline(time.Now().Add(time.Duration(x.Timeouts.Write)))
 }
 
 // takeLimit asks the limiter for n messages.
 func (x *exchange) takeLimit(ctx context.Context, n int) error {
-	limit := x.app.limitFor(x.pkg)
+	limit := x.app.limitFor(x.grant.Package)
 	if n > limit.Messages {
 		return refuse(http.StatusBadRequest,
 			"More recipients than the rate limit allows at all; split the broadcast").
@@ -326,7 +289,7 @@ func (x *exchange) returnLimit() {
 // limitKey is the scope of contract §6. Neither id can hold a NUL.
 // Tests have a count of their own, so that they cost live traffic nothing.
 func (x *exchange) limitKey() string {
-	key := x.caller.user.ID + "\x00" + x.session
+	key := x.user.ID + "\x00" + x.grant.Session
 	if x.isTest() {
 		key += "\x00test"
 	}
@@ -339,7 +302,7 @@ func (x *exchange) toSandbox() bool { return x.server.sandbox || x.isTest() }
 // isTest tells whether the call is a customer's test against a gateway that
 // otherwise serves live.
 func (x *exchange) isTest() bool {
-	return x.caller.mode == directory.ModeTest && !x.server.sandbox
+	return x.grant.Caller.Mode == directory.ModeTest && !x.server.sandbox
 }
 
 // Interface guards

@@ -10,21 +10,14 @@ import (
 	"github.com/genfity/wa-gateway/store"
 )
 
-// serveOwn answers the endpoints that concern the caller's own account. Users
-// other than oneself look like any other thing that one may not see.
+// serveOwn answers the endpoints that concern the caller's own account; the gate
+// has seen to it that it is.
 func (x *exchange) serveOwn() error {
 	userID := x.match.Param(routes.ParamUser)
-	if !x.caller.may(userID) {
-		return foreignUser()
-	}
 	if x.match.Route.Endpoint == routes.Stats {
 		return x.app.serveUserStats(x.w, x.r, userID)
 	}
 	return x.serveSubscription(userID)
-}
-
-func foreignUser() *refusal {
-	return refuse(http.StatusForbidden, "You may see your own account only")
 }
 
 // subscriptionAnswer is what GET /api/wa/subscription/{user_id} tells.
@@ -51,7 +44,7 @@ type packageAnswer struct {
 // last.
 func (x *exchange) serveSubscription(userID string) error {
 	ctx := x.r.Context()
-	if x.caller.admin {
+	if x.grant.Admin {
 		if _, err := x.app.databases.transactional.User(ctx, userID); errors.Is(err, store.ErrNotFound) {
 			return refuse(http.StatusNotFound, "There is no such user")
 		} else if err != nil {

@@ -93,6 +93,7 @@ func newDatabases(settings databaseSettings, logger *zap.Logger) (*databases, er
 
 	d.directory = directory.New(directory.Options{
 		Source: d.transactional, TTL: settings.cacheTTL, Size: settings.cacheSize,
+		Trouble: d.logTrouble,
 	})
 	d.recorder = recorder.New(recorder.Options{
 		Ledger: d.transactional, Logger: logger.Named("recorder"),
@@ -104,7 +105,8 @@ func newDatabases(settings databaseSettings, logger *zap.Logger) (*databases, er
 
 // run brings the databases up in the background, once however many
 // configurations use them: own tables up to date, schema looked at, demo data.
-// It tries again until it succeeds or the last user lets go.
+// It tries again until it succeeds, and then follows the changes that the
+// operator's commands and other gateways make, until the last user lets go.
 func (d *databases) run() {
 	d.start.Do(func() {
 		go func() {
@@ -114,6 +116,7 @@ func (d *databases) run() {
 				err := d.bringUp(d.ctx)
 				if err == nil {
 					d.ready.Store(true)
+					d.directory.Watch(d.ctx)
 					return
 				}
 				if d.ctx.Err() != nil {
@@ -129,6 +132,16 @@ func (d *databases) run() {
 			}
 		}()
 	})
+}
+
+// logTrouble tells when the directory can no longer follow the database, and when
+// it can again. What is cached is good for its time meanwhile.
+func (d *databases) logTrouble(doing string, err error) {
+	if err != nil {
+		d.logger.Warn("cannot "+doing+"; trying again", zap.Error(err))
+		return
+	}
+	d.logger.Info("can " + doing + " again")
 }
 
 // bringUpTimeout bounds one attempt; migrations of a large ledger take their
@@ -209,6 +222,9 @@ func (d *databases) Destruct() error {
 	case <-d.done:
 	case <-ctx.Done():
 		errs = append(errs, errors.New("databases: still starting at the end of the time to stop"))
+	}
+	if d.ready.Load() {
+		errs = append(errs, d.directory.FlushUsed(ctx))
 	}
 	d.directory.Close()
 	for _, pool := range d.pools {

@@ -83,7 +83,7 @@ func (s *Sandbox) Provision(ctx caddy.Context) error {
 	repl := caddy.NewReplacer()
 	eventsToken := resolveValue(repl, s.EventsToken)
 	if eventsToken == "" {
-		eventsToken = string(a.events.key)
+		eventsToken = a.eventsToken
 	}
 	options := sandbox.Options{
 		EventsURL:   resolveValue(repl, s.EventsURL),

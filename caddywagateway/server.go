@@ -35,6 +35,7 @@ type WAServer struct {
 	DialectRaw json.RawMessage `json:"dialect,omitempty" caddy:"namespace=wa_gateway.dialects inline_key=dialect"`
 
 	server  waserver.Server
+	secret  *waserver.Secret // the token, for hiding it from answers
 	dialect waserver.Dialect
 	sandbox bool
 }
@@ -48,6 +49,7 @@ func (s *WAServer) provision(ctx caddy.Context, repl *caddy.Replacer) error {
 		s.Name = defaultServer
 	}
 	s.server = waserver.Server{Name: s.Name, Token: resolveValue(repl, s.Token)}
+	s.secret = waserver.NewSecret(s.server.Token)
 	if s.URL != "" {
 		raw := resolveValue(repl, s.URL)
 		if raw == "" {

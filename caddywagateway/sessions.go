@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -18,10 +19,11 @@ import (
 // the database gives to the caller pass, and a list that is not understood is
 // answered from the database.
 func (x *exchange) listSessions() error {
-	own, err := x.app.databases.transactional.SessionsOf(x.r.Context(), x.caller.user.ID)
+	own, err := x.app.databases.transactional.SessionsOf(x.r.Context(), x.user.ID)
 	if err != nil {
 		return databaseFailure(err)
 	}
+	own = slices.DeleteFunc(own, func(s store.Session) bool { return !x.grant.Caller.MayUseSession(s.SessionID) })
 	x.call.SessionID = ""
 	x.outcome = outcomeForwarded
 	w, err := x.exchangeWhole(&body{reader: http.NoBody})
@@ -35,10 +37,13 @@ func (x *exchange) listSessions() error {
 		}
 		filtered, ok := x.server.dialect.FilterSessions(w.copied.Bytes(), func(id string) bool { return ids[id] })
 		if ok {
-			x.w.Header().Set("Content-Type", "application/json; charset=utf-8")
-			x.w.Header().Set("Cache-Control", "no-store")
+			h := x.w.Header()
+			h.Set("Content-Type", "application/json; charset=utf-8")
+			h.Set("Cache-Control", "no-store")
+			h.Set("X-Content-Type-Options", "nosniff")
+			x.limitWrite()
 			x.w.WriteHeader(http.StatusOK)
-			_, err := x.w.Write(append(filtered, '\n'))
+			_, err := x.w.Write([]byte(x.server.secret.Hide(string(filtered)) + "\n"))
 			return err
 		}
 	}
@@ -84,11 +89,11 @@ func (x *exchange) createSession() error {
 		return x.exchangeAndRelay(b)
 	}
 	maxSessions := 0
-	if x.pkg != nil {
-		maxSessions = x.pkg.MaxSession
+	if x.grant.Package != nil {
+		maxSessions = x.grant.Package.MaxSession
 	}
 	db := x.app.databases.transactional
-	reservation, err := db.ReserveSession(x.r.Context(), x.caller.user.ID, x.call.SessionID, maxSessions, reservationTTL)
+	reservation, err := db.ReserveSession(x.r.Context(), x.user.ID, x.call.SessionID, maxSessions, reservationTTL)
 	switch {
 	case errors.Is(err, store.ErrLimitReached):
 		return refuse(http.StatusForbidden, "Your package allows no more sessions").
@@ -125,10 +130,11 @@ func (x *exchange) enterSession(ctx context.Context, reservation string, w *answ
 	}
 	db := x.app.databases.transactional
 	if !routes.ValidID(id) {
+		x.undoSession(ctx, id)
 		_ = db.ReleaseReservation(ctx, reservation) // it ends by itself, too
 		return refuse(http.StatusBadGateway, "The WhatsApp server named no usable id for the new session; ask for one in session_id")
 	}
-	userID := x.caller.user.ID
+	userID := x.user.ID
 	name := x.askedName
 	if name == "" {
 		name = id
@@ -148,7 +154,7 @@ func (x *exchange) enterSession(ctx context.Context, reservation string, w *answ
 		_ = db.ReleaseReservation(ctx, reservation) // it ends by itself, too
 		return databaseFailure(err)
 	}
-	x.session = id
+	x.grant.Session = id
 	x.announce(factSession, id)
 	return w.relay()
 }
@@ -156,6 +162,10 @@ func (x *exchange) enterSession(ctx context.Context, reservation string, w *answ
 // undoSession removes from the WA server a session that could not be entered, so
 // that it does not live on without an owner.
 func (x *exchange) undoSession(ctx context.Context, id string) {
+	if id == "" || id == "." || id == ".." {
+		x.logger.Error("a session exists on the WA server under an id that no call can name", zap.String("user_id", x.call.UserID))
+		return
+	}
 	undo := *x
 	undo.r = x.r.WithContext(ctx)
 	undo.call = waserver.Call{
@@ -188,8 +198,8 @@ func (x *exchange) deleteSession() error {
 	if w.succeeded() || w.status == http.StatusNotFound || w.status == http.StatusGone {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(x.r.Context()), 10*time.Second)
 		defer cancel()
-		err := x.app.databases.transactional.RemoveSession(ctx, x.caller.user.ID, x.session)
-		x.app.databases.directory.ForgetSession(x.session)
+		err := x.app.databases.transactional.RemoveSession(ctx, x.user.ID, x.grant.Session)
+		x.app.databases.directory.ForgetSession(x.grant.Session)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return databaseFailure(err)
 		}
@@ -213,26 +223,10 @@ func (x *exchange) exchangeWhole(b *body) (*answerWriter, error) {
 	if err != nil {
 		return nil, err
 	}
-	out.Header.Del("Accept-Encoding")
 	w := x.newAnswerWriter(copyOnly)
-	err = x.next.ServeHTTP(w, out)
+	err = x.roundTrip(w, out, b)
 	if err != nil || w.status == 0 || w.status == statusUsed {
 		return nil, refuse(http.StatusBadGateway, messageNotForwarded).because(err)
 	}
 	return w, nil
-}
-
-// relay gives a kept answer to the client as the WA server made it.
-func (w *answerWriter) relay() error {
-	if w.cut {
-		return refuse(http.StatusBadGateway, messageNotForwarded).
-			because(errors.New("the WA server's answer is larger than the gateway keeps"))
-	}
-	client := w.ResponseWriter
-	for name, values := range w.header {
-		client.Header()[name] = values
-	}
-	client.WriteHeader(w.status)
-	_, err := client.Write(w.copied.Bytes())
-	return err
 }

@@ -18,6 +18,7 @@ const testCaddyfile = `{
 			token wa-admin-secret
 		}
 		admin_token admin-secret
+		auth_failures {GUESSES}
 		{APP}
 	}
 }
@@ -46,7 +47,7 @@ type setup struct {
 
 // caddyfileFor fills in the usual set-up; changes are pairs of old and new text.
 func caddyfileFor(dsn, waURL string, changes ...string) string {
-	text := strings.NewReplacer(append(changes, "{DSN}", dsn, "{WA}", waURL, "{APP}", "", "{SITE}", "")...).Replace(testCaddyfile)
+	text := strings.NewReplacer(append(changes, "{DSN}", dsn, "{WA}", waURL, "{APP}", "", "{SITE}", "", "{GUESSES}", "1000 1s")...).Replace(testCaddyfile)
 	return text
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/genfity/wa-gateway/gate"
 	"github.com/genfity/wa-gateway/stats"
 	"github.com/genfity/wa-gateway/store"
 )
@@ -67,14 +68,14 @@ func (a *App) serveUserStats(w http.ResponseWriter, r *http.Request, userID stri
 
 // serveSessionStats shows the statistics of one session. Without a user in the
 // path it is the caller's session, or, for the admin, its present owner's.
-func (a *App) serveSessionStats(w http.ResponseWriter, r *http.Request, caller *identity, userID, sessionID string) error {
+func (a *App) serveSessionStats(w http.ResponseWriter, r *http.Request, caller *gate.Grant, userID, sessionID string) error {
 	if userID == "" {
 		var err error
 		if userID, err = a.sessionOwner(r, caller, sessionID); err != nil {
 			return err
 		}
 	}
-	if !caller.may(userID) {
+	if !caller.May(userID) {
 		return foreignUser()
 	}
 	db := a.databases.transactional
@@ -83,7 +84,7 @@ func (a *App) serveSessionStats(w http.ResponseWriter, r *http.Request, caller *
 		// Nothing was ever counted: zeros for a session that exists.
 		_, err = a.databases.directory.Session(r.Context(), userID, sessionID)
 		if errors.Is(err, store.ErrNotFound) {
-			if caller.admin {
+			if caller.Admin {
 				return refuse(http.StatusNotFound, "There is no such session")
 			}
 			return foreignSession()
@@ -96,9 +97,9 @@ func (a *App) serveSessionStats(w http.ResponseWriter, r *http.Request, caller *
 }
 
 // sessionOwner finds whose statistics are meant when only a session is named.
-func (a *App) sessionOwner(r *http.Request, caller *identity, sessionID string) (string, error) {
-	if !caller.admin {
-		return caller.user.ID, nil
+func (a *App) sessionOwner(r *http.Request, caller *gate.Grant, sessionID string) (string, error) {
+	if !caller.Admin {
+		return caller.Caller.User.ID, nil
 	}
 	session, err := a.databases.transactional.Session(r.Context(), sessionID)
 	switch {

@@ -14,8 +14,21 @@ import (
 // words: `POST /groups/*`.
 type Rule struct {
 	Method   string
+	scopes   []Scope
 	segments []string
 	rest     bool // the pattern ends in /*
+}
+
+// For makes the rule's calls open to API keys with one of these scopes, too.
+// Without any, only keys without scopes may make them.
+func (r Rule) For(scopes ...Scope) (Rule, error) {
+	for _, scope := range scopes {
+		if scope != ScopeSend && scope != ScopeSessions && scope != ScopeRead {
+			return Rule{}, fmt.Errorf("allow: %q is not a scope; use send, sessions or read", scope)
+		}
+	}
+	r.scopes = slices.Clone(scopes)
+	return r, nil
 }
 
 var methods = []string{
@@ -83,7 +96,7 @@ func MatchAllowed(rules []Rule, method string, segments []string) (*Match, error
 		if rule.Method == method {
 			return &Match{Route: &Route{
 				Method: method, Pattern: segments, Endpoint: waserver.Other,
-				Class: ClassOther, Subscription: true, Session: true,
+				Class: ClassOther, Subscription: true, Session: true, Scopes: rule.scopes,
 			}, Segments: segments}, nil
 		}
 		allow = append(allow, rule.Method)

@@ -23,6 +23,18 @@ const (
 	ClassOther   Class = "other"
 )
 
+// Scope is what an API key can be limited to; a key without scopes is good for
+// everything that its user may do.
+type Scope string
+
+// The scopes: sending messages and marking chats as read, managing sessions and
+// the webhook, reading.
+const (
+	ScopeSend     Scope = "send"
+	ScopeSessions Scope = "sessions"
+	ScopeRead     Scope = "read"
+)
+
 // The endpoints that the gateway answers by itself.
 const (
 	Subscription waserver.Endpoint = "subscription"
@@ -52,6 +64,13 @@ type Route struct {
 	Limited bool
 	// Session: the call needs a session that the caller owns ("sid").
 	Session bool
+
+	// Scopes are those of which an API key with scopes must have one. Without any
+	// the call is closed to such keys.
+	Scopes []Scope
+	// AllSessions: the call concerns all sessions of the user, or a new one, so it
+	// is closed to keys that are limited to some.
+	AllSessions bool
 }
 
 // Prefix is what all paths of the gateway handler begin with.
@@ -72,31 +91,35 @@ func apiTable() *Table {
 		rows = append(rows, Route{
 			Method: http.MethodPost, Pattern: []string{string(endpoint)}, Endpoint: endpoint,
 			Class: ClassMessage, Subscription: true, Limited: true, Session: true,
+			Scopes: []Scope{ScopeSend},
 		})
 	}
-	row := func(method string, endpoint waserver.Endpoint, class Class, session bool, pattern ...string) {
+	row := func(method string, endpoint waserver.Endpoint, class Class, scopes []Scope, pattern ...string) {
 		rows = append(rows, Route{
 			Method: method, Pattern: pattern, Endpoint: endpoint, Class: class,
-			Subscription: true, Session: session,
+			Subscription: true, Session: len(pattern) > 1 || class == ClassConfig, Scopes: scopes,
+			AllSessions: endpoint == waserver.CreateSession,
 		})
 	}
-	row(http.MethodGet, waserver.ListSessions, ClassSession, false, "sessions")
-	row(http.MethodPost, waserver.CreateSession, ClassSession, false, "sessions")
-	row(http.MethodGet, waserver.GetSession, ClassSession, true, "sessions", ParamSession)
-	row(http.MethodDelete, waserver.DeleteSession, ClassSession, true, "sessions", ParamSession)
-	row(http.MethodPost, waserver.StartSession, ClassSession, true, "sessions", ParamSession, "start")
-	row(http.MethodPost, waserver.StopSession, ClassSession, true, "sessions", ParamSession, "stop")
-	row(http.MethodGet, waserver.SessionQR, ClassSession, true, "sessions", ParamSession, "qr")
-	row(http.MethodGet, waserver.ListContacts, ClassChat, true, "sessions", ParamSession, "contacts")
-	row(http.MethodGet, waserver.ListChats, ClassChat, true, "sessions", ParamSession, "chats")
-	row(http.MethodGet, waserver.ListMessages, ClassChat, true, "sessions", ParamSession, "messages", ParamChat)
-	row(http.MethodPost, waserver.MarkRead, ClassChat, true, "sessions", ParamSession, "mark-read")
-	row(http.MethodGet, waserver.GetWebhook, ClassConfig, true, "webhook")
-	row(http.MethodPost, waserver.CreateWebhook, ClassConfig, true, "webhook")
-	row(http.MethodPut, waserver.UpdateWebhook, ClassConfig, true, "webhook")
+	send, manage, read := []Scope{ScopeSend}, []Scope{ScopeSessions}, []Scope{ScopeRead}
+	see := []Scope{ScopeRead, ScopeSessions}
+	row(http.MethodGet, waserver.ListSessions, ClassSession, see, "sessions")
+	row(http.MethodPost, waserver.CreateSession, ClassSession, manage, "sessions")
+	row(http.MethodGet, waserver.GetSession, ClassSession, see, "sessions", ParamSession)
+	row(http.MethodDelete, waserver.DeleteSession, ClassSession, manage, "sessions", ParamSession)
+	row(http.MethodPost, waserver.StartSession, ClassSession, manage, "sessions", ParamSession, "start")
+	row(http.MethodPost, waserver.StopSession, ClassSession, manage, "sessions", ParamSession, "stop")
+	row(http.MethodGet, waserver.SessionQR, ClassSession, manage, "sessions", ParamSession, "qr")
+	row(http.MethodGet, waserver.ListContacts, ClassChat, read, "sessions", ParamSession, "contacts")
+	row(http.MethodGet, waserver.ListChats, ClassChat, read, "sessions", ParamSession, "chats")
+	row(http.MethodGet, waserver.ListMessages, ClassChat, read, "sessions", ParamSession, "messages", ParamChat)
+	row(http.MethodPost, waserver.MarkRead, ClassChat, send, "sessions", ParamSession, "mark-read")
+	row(http.MethodGet, waserver.GetWebhook, ClassConfig, manage, "webhook")
+	row(http.MethodPost, waserver.CreateWebhook, ClassConfig, manage, "webhook")
+	row(http.MethodPut, waserver.UpdateWebhook, ClassConfig, manage, "webhook")
 	rows = append(rows,
-		Route{Method: http.MethodGet, Pattern: []string{"subscription", ParamUser}, Endpoint: Subscription, Class: ClassOwn},
-		Route{Method: http.MethodGet, Pattern: []string{"stats", ParamUser}, Endpoint: Stats, Class: ClassOwn},
+		Route{Method: http.MethodGet, Pattern: []string{"subscription", ParamUser}, Endpoint: Subscription, Class: ClassOwn, Scopes: read},
+		Route{Method: http.MethodGet, Pattern: []string{"stats", ParamUser}, Endpoint: Stats, Class: ClassOwn, Scopes: read, AllSessions: true},
 		Route{Method: http.MethodGet, Pattern: []string{"health"}, Endpoint: Health, Class: ClassOwn, Anonymous: true},
 	)
 	return NewTable(rows)
