@@ -155,7 +155,7 @@ func TestWatchSurvivesADatabaseThatIsAway(t *testing.T) {
 			return u
 		}
 		away := fmt.Errorf("%w", store.ErrUnavailable)
-		first := user()
+		user()
 		time.Sleep(time.Second)
 		s.do(func() { s.blind, s.looks = away, 0 })
 		time.Sleep(20 * time.Second)
@@ -180,7 +180,7 @@ func TestWatchSurvivesADatabaseThatIsAway(t *testing.T) {
 			synctest.Wait()
 		}
 		s.do(func() { s.blind = nil })
-		first = user()
+		first := user()
 		time.Sleep(maxWatchWait + time.Second)
 		if user() == first {
 			t.Error("did not forget what may have changed unseen")

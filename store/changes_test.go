@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/genfity/wa-gateway/directory"
 	"github.com/genfity/wa-gateway/store"
 	"github.com/genfity/wa-gateway/store/storetest"
 )
@@ -153,6 +155,80 @@ func TestChangesSideBySide(t *testing.T) {
 		}
 		if n := d.Count(t, d.Own("changes"), "key = 'old' OR key = 'u'"); n != 0 {
 			t.Errorf("%d old ones are left", n)
+		}
+	})
+}
+
+// A transaction that commits late shows its change late, with its early id.
+func TestChangesAppearWhenTheyAreCommitted(t *testing.T) {
+	d := storetest.New(t, storetest.PostgresSnake)
+	tr := migrated(t, d)
+	late, err := d.SQL.BeginTx(t.Context(), nil)
+	must(t, err)
+	defer func() { _ = late.Rollback() }()
+	_, err = late.ExecContext(t.Context(), `INSERT INTO wa_gateway.changes (kind, key) VALUES ('session', 'late')`)
+	must(t, err)
+	addUser(t, tr, "u")
+	before, err := tr.Changes(t.Context(), time.Minute)
+	if must(t, err); len(before) != 1 || before[0].Key != "u" {
+		t.Fatalf("before the commit: %+v", before)
+	}
+	must(t, late.Commit())
+	after, err := tr.Changes(t.Context(), time.Minute)
+	if must(t, err); len(after) != 2 || after[1].Key != "late" || after[1].ID >= before[0].ID {
+		t.Errorf("after the commit: %+v", after)
+	}
+}
+
+// Two gateways on one database: what is done at one is felt at the other.
+func TestAnotherGatewayFollows(t *testing.T) {
+	each(t, func(t *testing.T, d *storetest.Database, tr *store.Transactional) {
+		ctx := t.Context()
+		addUser(t, tr, "u")
+		addSession(t, tr, "u", "s")
+		plain, key, err := tr.CreateKey(ctx, store.NewKey{UserID: "u", Mode: "live"})
+		must(t, err)
+
+		other := directory.New(directory.Options{Source: migrated(t, d), TTL: time.Hour})
+		watching, stop := context.WithCancel(ctx)
+		var watch sync.WaitGroup
+		watch.Go(func() { other.Watch(watching) })
+		t.Cleanup(func() {
+			stop()
+			watch.Wait()
+			other.Close()
+		})
+		caller := func() error { _, err := other.Caller(ctx, plain); return err }
+		session := func() error { _, err := other.Session(ctx, "u", "s"); return err }
+		must(t, caller())
+		must(t, session())
+		gone := func(what string, look func() error) {
+			t.Helper()
+			for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+				err := look()
+				if errors.Is(err, store.ErrNotFound) {
+					return
+				}
+				must(t, err)
+				if time.Since(began) > 2*time.Second {
+					t.Fatalf("%s is still there after two seconds", what)
+				}
+			}
+		}
+		must(t, tr.RemoveSession(ctx, "u", "s"))
+		gone("the session", session)
+		must(t, caller())
+		must(t, tr.RevokeKey(ctx, key.ID))
+		gone("the key", caller)
+
+		// Last uses arrive as well.
+		_, used, err := tr.CreateKey(ctx, store.NewKey{UserID: "u", Mode: "live"})
+		must(t, err)
+		other.Used(used.ID, time.Now())
+		must(t, other.FlushUsed(ctx))
+		used, err = tr.KeyByHash(ctx, used.Hash)
+		if must(t, err); used.LastUsedAt == nil {
+			t.Error("the last use was not written down")
 		}
 	})
 }
