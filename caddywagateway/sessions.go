@@ -11,7 +11,6 @@ import (
 
 	"github.com/genfity/wa-gateway/routes"
 	"github.com/genfity/wa-gateway/store"
-	"github.com/genfity/wa-gateway/waserver"
 )
 
 // listSessions answers with the caller's own sessions. The WA server is asked
@@ -75,6 +74,11 @@ func answerSession(s *store.Session) sessionAnswer {
 // was never ended, as after a crash.
 const reservationTTL = 2 * time.Minute
 
+// reservationTTL is longer than the WA server may take to answer.
+func (x *exchange) reservationTTL() time.Duration {
+	return reservationTTL + time.Duration(x.Timeouts.WAServer)
+}
+
 // createSession holds a place within the package's max_session, has the WA
 // server create the session, and enters it as the caller's before the caller
 // hears of it.
@@ -92,8 +96,9 @@ func (x *exchange) createSession() error {
 	if x.grant.Package != nil {
 		maxSessions = x.grant.Package.MaxSession
 	}
+	x.removeOrphans(x.r.Context(), x.user.ID)
 	db := x.app.databases.transactional
-	reservation, err := db.ReserveSession(x.r.Context(), x.user.ID, x.call.SessionID, maxSessions, reservationTTL)
+	reservation, err := db.ReserveSession(x.r.Context(), x.user.ID, x.call.SessionID, maxSessions, x.reservationTTL())
 	switch {
 	case errors.Is(err, store.ErrLimitReached):
 		return refuse(http.StatusForbidden, "Your package allows no more sessions").
@@ -130,7 +135,10 @@ func (x *exchange) enterSession(ctx context.Context, reservation string, w *answ
 	}
 	db := x.app.databases.transactional
 	if !routes.ValidID(id) {
-		x.undoSession(ctx, id)
+		// No path is made of such a name. What was asked for may be what is there.
+		if madeID.MatchString(x.call.SessionID) {
+			x.undoSession(ctx, x.call.SessionID)
+		}
 		_ = db.ReleaseReservation(ctx, reservation) // it ends by itself, too
 		return refuse(http.StatusBadGateway, "The WhatsApp server named no usable id for the new session; ask for one in session_id")
 	}
@@ -156,27 +164,15 @@ func (x *exchange) enterSession(ctx context.Context, reservation string, w *answ
 	}
 	x.grant.Session = id
 	x.announce(factSession, id)
-	return w.relay()
+	err = w.relay()
+	x.removeOrphans(ctx, "")
+	return err
 }
 
 // undoSession removes from the WA server a session that could not be entered, so
 // that it does not live on without an owner.
 func (x *exchange) undoSession(ctx context.Context, id string) {
-	if id == "" || id == "." || id == ".." {
-		x.logger.Error("a session exists on the WA server under an id that no call can name", zap.String("user_id", x.call.UserID))
-		return
-	}
-	undo := *x
-	undo.r = x.r.WithContext(ctx)
-	undo.call = waserver.Call{
-		Endpoint: waserver.DeleteSession, UserID: x.call.UserID, SessionID: id,
-		Path: []string{"sessions", id},
-	}
-	r := *undo.r
-	r.Method = http.MethodDelete
-	undo.r = &r
-	w, err := undo.exchangeWhole(&body{reader: http.NoBody})
-	if err != nil || !w.succeeded() {
+	if err := x.deleteFromServer(ctx, x.call.UserID, id); err != nil {
 		x.logger.Error("a session exists on the WA server but not in the database",
 			zap.String("user_id", x.call.UserID), zap.String("session_id", id), zap.Error(err))
 	}

@@ -111,13 +111,31 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 // RoundTrip implements http.RoundTripper.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	u := chosenServer(r)
-	switch {
-	case u == nil:
+	if u == nil {
 		return nil, errNoServer
-	case u.Scheme == "https":
-		return t.secure.RoundTrip(r)
-	default:
-		return t.plain.RoundTrip(r)
+	}
+	transport := t.plain
+	if u.Scheme == "https" {
+		transport = t.secure
+	}
+	res, err := transport.RoundTrip(r)
+	if err == nil {
+		hideToken(r, res.Header)
+	}
+	return res, err
+}
+
+// hideToken takes the admin token out of the headers of a WA server that repeats
+// it: reverse_proxy logs them, at level DEBUG.
+func hideToken(r *http.Request, h http.Header) {
+	s, ok := caddyhttp.GetVar(r.Context(), serverVar).(*WAServer)
+	if !ok || s.secret == nil {
+		return
+	}
+	for _, values := range h {
+		for i := range values {
+			values[i] = s.secret.Hide(values[i])
+		}
 	}
 }
 
