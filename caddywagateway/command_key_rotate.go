@@ -13,14 +13,13 @@ import (
 )
 
 // defaultOverlap is how long a replaced key works on.
-const defaultOverlap = 24 * time.Hour
+const defaultOverlap = "24h"
 
 // never as an expiry asks for none.
 const never = "never"
 
 func (o *operator) keyRotate() *cobra.Command {
-	var expires string
-	overlapText := "24h"
+	var expires, overlapText string
 	var until *time.Time
 	var overlap time.Duration
 	cmd := &cobra.Command{
@@ -61,7 +60,7 @@ otherwise. The key alone goes to standard output.`,
 			return w.rotateKey(ctx, old, overlap, until)
 		})),
 	}
-	cmd.Flags().StringVar(&overlapText, "overlap", overlapText, "How long the old key works on")
+	cmd.Flags().StringVar(&overlapText, "overlap", defaultOverlap, "How long the old key works on")
 	cmd.Flags().StringVar(&expires, "expires", "", "When the new key ends: as for 'key create', or never (default: after as long as the old one was made for)")
 	return cmd
 }
