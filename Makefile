@@ -51,7 +51,7 @@ test-deps: ## compile what the tests need, and run nothing
 
 .PHONY: fuzz
 fuzz: ## run every fuzz test for FUZZTIME (30s)
-	scripts/fuzz $(FUZZTIME)
+	$(PURE) scripts/fuzz $(FUZZTIME)
 
 .PHONY: bench
 bench: build ## measure what the gateway adds to a call
@@ -61,6 +61,10 @@ bench: build ## measure what the gateway adds to a call
 lint: ## check format and run golangci-lint, go vet's checks among them
 	@files=$$(gofmt -l .) && { [ -z "$$files" ] || { echo "not gofmt-ed (make fmt):"; echo "$$files"; exit 1; }; }
 	$(PURE) $(GO) tool -modfile=tools/go.mod golangci-lint run
+
+.PHONY: vulncheck
+vulncheck: ## look for known vulnerabilities in the code that is reached
+	$(PURE) $(GO) run ./scripts/govulncheck -tags=$(TAGS) ./...
 
 .PHONY: platforms
 platforms: ## check that the code fits other platforms, without building it for them
