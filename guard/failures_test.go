@@ -428,13 +428,12 @@ func TestForgetsTheQuietest(t *testing.T) {
 func TestKnownPairsInUseStay(t *testing.T) {
 	f := NewFailures(FailuresOptions{Max: 1, Size: 100})
 	succeed(t, f, home, -1)
+	guess(t, f, home, -2) // from now on a stranger is refused here
 	for i := range 1000 {
-		succeed(t, f, home, i)
-		succeed(t, f, home, -1)
-	}
-	guess(t, f, home, -2)
-	if !succeed(t, f, home, -1) {
-		t.Error("pushed out")
+		succeed(t, f, netip.MustParseAddr("192.0.2.2"), i)
+		if !succeed(t, f, home, -1) {
+			t.Fatalf("pushed out by number %d", i)
+		}
 	}
 	if n := f.known.size(); n > 100 {
 		t.Errorf("%d known pairs", n)
