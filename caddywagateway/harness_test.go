@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -32,6 +34,7 @@ type gateway struct {
 	client  *http.Client
 	dir     string
 	written *logFile
+	answers *secretScanner
 }
 
 // freePort finds a port that nobody listens on.
@@ -55,6 +58,9 @@ type logFile struct{ path string }
 func (l *logFile) read(t testing.TB) string {
 	t.Helper()
 	text, err := os.ReadFile(l.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "" // nothing was logged
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,6 +78,16 @@ func startCaddy(t testing.TB, caddyfile string) *gateway {
 	g.written = &logFile{filepath.Join(g.dir, "caddy.log")}
 	g.port = freePort(t)
 	g.url = "http://127.0.0.1:" + g.port
+	g.answers = new(secretScanner)
+	g.client.Transport = &scannedTransport{http.DefaultTransport.(*http.Transport).Clone(), g.answers}
+	t.Cleanup(func() {
+		if mark := g.answers.found(); mark != "" {
+			t.Errorf("a secret (%s…) is in an answer", mark)
+		}
+		if mark := findSecret(g.written.read(t)); mark != "" {
+			t.Errorf("a secret (%s…) is in the log", mark)
+		}
+	})
 	g.load(caddyfile)
 	t.Cleanup(func() {
 		g.client.CloseIdleConnections()
@@ -176,9 +192,13 @@ func (g *gateway) try(method, path, body string, header []string) (response, err
 	if err != nil {
 		return response{}, err
 	}
-	out := response{status: res.StatusCode, header: res.Header, text: string(text)}
-	_ = json.Unmarshal(text, &out.json)
-	return out, nil
+	return newResponse(res.StatusCode, res.Header, text), nil
+}
+
+func newResponse(status int, header http.Header, text []byte) response {
+	r := response{status: status, header: header, text: string(text)}
+	_ = json.Unmarshal(text, &r.json)
+	return r
 }
 
 // wantAnswer checks an answer of the gateway's own: status, shape and message.
@@ -310,7 +330,7 @@ func seed(t testing.TB, db *store.Transactional) {
 		must(db.AddPackage(ctx, &p))
 	}
 	for _, id := range []string{alice, bob, expired, unpaid, inactive} {
-		key := "column-key-" + id
+		key := columnKey + id
 		must(db.CreateUser(ctx, &store.User{ID: id, Role: "customer", APIKey: &key, IsActive: id != inactive}))
 	}
 	for _, s := range [][2]string{

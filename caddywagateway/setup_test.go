@@ -8,6 +8,14 @@ import (
 	"github.com/genfity/wa-gateway/store/storetest"
 )
 
+// The secrets of the usual set-up. The harness looks for them in every answer and
+// every log (secretMarks).
+const (
+	waToken    = "wa-admin-secret"
+	adminToken = "admin-secret"
+	columnKey  = "column-key-" // and the user's id
+)
+
 // testCaddyfile is the usual set-up. {APP} and {SITE} take what a test adds.
 const testCaddyfile = `{
 	{GLOBAL}
@@ -15,9 +23,9 @@ const testCaddyfile = `{
 		transactional_db {DSN}
 		primary_db sqlite://{DIR}/primary.db
 		wa_server main {WA} {
-			token wa-admin-secret
+			token ` + waToken + `
 		}
-		admin_token admin-secret
+		admin_token ` + adminToken + `
 		auth_failures {GUESSES}
 		{APP}
 	}
