@@ -1,7 +1,7 @@
 // Command gotest runs go test with the arguments given, prints what go test
 // prints, and closes with the number of tests that passed, failed and were
 // skipped, subtests included. Its exit code is go test's, but a run in which no
-// test ran at all has failed.
+// test ran at all has failed, and so has one whose output holds a secret.
 package main
 
 import (
@@ -41,6 +41,9 @@ func run(args []string) int {
 	counts, readErr := report(out, os.Stdout)
 	waitErr := cmd.Wait()
 	fmt.Printf("tests: %d passed, %d failed, %d skipped\n", counts.passed, counts.failed, counts.skipped)
+	for _, leak := range counts.leaks {
+		fmt.Fprintf(os.Stderr, "gotest: a secret of a test was printed: %s\n", leak)
+	}
 	switch {
 	case readErr != nil:
 		fmt.Fprintln(os.Stderr, "gotest: reading go test's output:", readErr)
@@ -51,7 +54,9 @@ func run(args []string) int {
 		}
 		fmt.Fprintln(os.Stderr, "gotest:", waitErr)
 		return 1
-	case counts == (tally{}):
+	case len(counts.leaks) > 0:
+		return 1
+	case counts.none():
 		fmt.Fprintln(os.Stderr, "gotest: no test ran")
 		return 1
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -20,6 +21,27 @@ type event struct {
 // tally counts finished tests.
 type tally struct {
 	passed, failed, skipped int
+	// leaks names the tests and packages in whose output a secret stood.
+	leaks []string
+}
+
+func (t tally) none() bool { return t.passed+t.failed+t.skipped == 0 }
+
+// secretMark is in every secret that tests make up (caddywagateway's secretMark),
+// so that it shows where one is printed: by a test or by the code under it.
+const secretMark = "hush" + "-"
+
+// leak notes output that holds a secret, each test and package once. before is
+// the end of what the same one printed last, for output comes in pieces.
+func (t *tally) leak(e event, before string) (end string) {
+	text := before + e.Output
+	if strings.Contains(text, secretMark) {
+		name := strings.TrimSpace(e.Package + e.ImportPath + " " + e.Test)
+		if !slices.Contains(t.leaks, name) {
+			t.leaks = append(t.leaks, name)
+		}
+	}
+	return text[max(0, len(text)-len(secretMark)+1):]
 }
 
 // pkg is what a package has said so far. The output of a test is kept until it is
@@ -34,6 +56,7 @@ type pkg struct {
 func report(r io.Reader, w io.Writer) (tally, error) {
 	var counts tally
 	packages := map[string]*pkg{}
+	ends := map[[2]string]string{}
 	dec := json.NewDecoder(r)
 	for {
 		var e event
@@ -41,6 +64,10 @@ func report(r io.Reader, w io.Writer) (tally, error) {
 			return counts, nil
 		} else if err != nil {
 			return counts, err
+		}
+		if e.Output != "" {
+			source := [2]string{e.Package + e.ImportPath, e.Test}
+			ends[source] = counts.leak(e, ends[source])
 		}
 		if e.Action == "build-output" {
 			fmt.Fprint(w, e.Output)

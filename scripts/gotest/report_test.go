@@ -1,6 +1,7 @@
 package main
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -53,6 +54,19 @@ func TestReport(t *testing.T) {
 {"Action":"fail","Package":"p"}`,
 			want: "last words\nFAIL\tp\t0.01s\n",
 		},
+		"a secret is found wherever it is printed, in pieces, too": {
+			events: `
+{"Action":"run","Package":"p","Test":"TestA"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"token hu"}
+{"Action":"output","Package":"p","Test":"TestB","Output":"sh-"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"sh-abc\n"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"token hush-abc\n"}
+{"Action":"pass","Package":"p","Test":"TestA"}
+{"Action":"output","Package":"q","Output":"hush-abc\n"}
+{"Action":"pass","Package":"p"}`,
+			want:   "",
+			counts: tally{passed: 1, leaks: []string{"p TestA", "q"}},
+		},
 		"what the compiler says is shown": {
 			events: `
 {"ImportPath":"p","Action":"build-output","Output":"# p\n"}
@@ -73,7 +87,7 @@ func TestReport(t *testing.T) {
 			if out.String() != tt.want {
 				t.Errorf("printed:\n%s\nwant:\n%s", out.String(), tt.want)
 			}
-			if counts != tt.counts {
+			if !reflect.DeepEqual(counts, tt.counts) {
 				t.Errorf("counted %+v, want %+v", counts, tt.counts)
 			}
 		})
