@@ -1,7 +1,6 @@
 package caddywagateway
 
 import (
-	"cmp"
 	"database/sql"
 	"fmt"
 	"net/http"
@@ -100,34 +99,41 @@ func (s *tenants) bobsRows(t *testing.T) string {
 		`SELECT {whats_app_message_stats.session_id}, {whats_app_message_stats.total_messages_sent}, {whats_app_message_stats.total_messages_failed}
 			FROM {whats_app_message_stats} WHERE {whats_app_message_stats.user_id} = $1 ORDER BY 1`,
 	} {
-		rows, err := s.d.SQL.QueryContext(t.Context(), s.d.Spell(query), bob)
-		if err != nil {
-			t.Fatal(err)
-		}
-		columns, err := rows.Columns()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for rows.Next() {
-			values := make([]sql.NullString, len(columns))
-			into := make([]any, len(columns))
-			for i := range values {
-				into[i] = &values[i]
-			}
-			if err := rows.Scan(into...); err != nil {
-				t.Fatal(err)
-			}
-			for i, column := range columns {
-				fmt.Fprintf(&b, "%s=%q ", column, values[i].String)
-			}
-			b.WriteByte('\n')
-		}
-		if err := cmp.Or(rows.Err(), rows.Close()); err != nil {
-			t.Fatal(err)
-		}
+		s.writeRows(t, &b, query)
 	}
 	b.WriteString(s.call("GET", "/events/admin/stats/user/"+bob, "", adminHeader).text)
 	return b.String()
+}
+
+// writeRows writes the rows of bob that a query finds.
+func (s *tenants) writeRows(t *testing.T, b *strings.Builder, query string) {
+	t.Helper()
+	rows, err := s.d.SQL.QueryContext(t.Context(), s.d.Spell(query), bob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rows.Next() {
+		values := make([]sql.NullString, len(columns))
+		into := make([]any, len(columns))
+		for i := range values {
+			into[i] = &values[i]
+		}
+		if err := rows.Scan(into...); err != nil {
+			t.Fatal(err)
+		}
+		for i, column := range columns {
+			fmt.Fprintf(b, "%s=%q ", column, values[i].String)
+		}
+		b.WriteByte('\n')
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // attempt is a request in its parts, as they are written to the wire.
@@ -181,12 +187,6 @@ func (a attempt) before(name, query string, header ...string) attempt {
 func (a attempt) carrying(name, contentType, body string) attempt {
 	a.name += ", " + name
 	a.contentType, a.body = contentType, body
-	return a
-}
-
-func (a attempt) at(path string) attempt {
-	a.name += ", " + path
-	a.path = path
 	return a
 }
 
