@@ -48,6 +48,7 @@ type answerWriter struct {
 	copied   bytes.Buffer
 	scrubber waserver.Scrubber
 	watchdog *watchdog
+	stream   *streamedBody // of the request, if it has one
 }
 
 func (x *exchange) newAnswerWriter(mode copying) *answerWriter {
@@ -66,16 +67,16 @@ func (w *answerWriter) WriteHeader(status int) {
 	if status >= 100 && status < 200 && status != http.StatusSwitchingProtocols {
 		return // early hints of a server that clients cannot see
 	}
-	if w.status != 0 || w.silenced() {
+	if w.status != 0 || w.silenced() || (status == statusUsed && w.stream.err() != nil) {
 		return
 	}
 	w.status = status
-	json := isJSON(w.header)
-	w.held = w.mode == copyOnly || (json && status >= http.StatusBadRequest) ||
-		(w.mode == maskJSON && (json || mayBeJSON(w.header)))
-	w.keep = w.held || (w.mode == copyJSON && json)
 	w.streams = status == http.StatusSwitchingProtocols ||
 		strings.HasPrefix(w.header.Get("Content-Type"), "text/event-stream")
+	json := isJSON(w.header)
+	w.held = w.mode == copyOnly || (json && status >= http.StatusBadRequest) ||
+		(w.mode == maskJSON && !w.streams && (json || mayBeJSON(w.header)))
+	w.keep = w.held || (w.mode == copyJSON && json)
 	if w.streams && !w.held {
 		w.watchdog.rest()
 	} else {
@@ -91,7 +92,8 @@ func (w *answerWriter) pass() {
 	w.passed = true
 	h := w.ResponseWriter.Header()
 	for name, values := range w.header {
-		if !waserver.AnswerHeader(name) && !w.x.answerHeaders[name] {
+		// reverse_proxy spells those of a WebSocket in its own way.
+		if canonical := http.CanonicalHeaderKey(name); !waserver.AnswerHeader(canonical) && !w.x.answerHeaders[canonical] {
 			continue
 		}
 		for i := range values {
@@ -222,7 +224,7 @@ func (w *answerWriter) relay() error {
 // mayBeJSON tells the types under which careless servers send JSON, too.
 func mayBeJSON(h http.Header) bool {
 	contentType := h.Get("Content-Type")
-	return contentType == "" || strings.HasPrefix(contentType, "text/") && !strings.HasPrefix(contentType, "text/event-stream")
+	return contentType == "" || strings.HasPrefix(contentType, "text/")
 }
 
 func looksLikeJSON(content []byte) bool {

@@ -71,14 +71,18 @@ func (x *exchange) pass() error {
 func (x *exchange) roundTrip(w *answerWriter, out *http.Request, b *body) error {
 	ctx, dog := watch(out.Context(), time.Duration(x.Timeouts.WAServer))
 	defer dog.end()
-	w.watchdog = dog
+	w.watchdog, w.stream = dog, b.stream
 	out = out.WithContext(ctx)
 	if b.stream != nil {
 		out.Body = &watchedBody{out.Body, dog}
 	}
 	err := x.next.ServeHTTP(w, out)
-	if err == nil && w.silenced() {
+	switch {
+	case err == nil && w.silenced():
 		err = errServerSilent
+	case err == nil && !w.passed && b.stream.err() != nil:
+		// reverse_proxy takes it for a client that went away, and is done.
+		err = b.stream.err()
 	}
 	if err != nil {
 		return x.forwardFailure(err, b, w)

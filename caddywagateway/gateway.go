@@ -198,6 +198,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	defer x.announceOutcome()
 	var reading *pacedBody
 	x.r, reading = paceBody(w, r, g.Timeouts)
+	if !hasBody(r) {
+		reading.finish() // nobody is going to read it
+	}
 	err := x.serve()
 	reading.finish()
 	if err != nil {

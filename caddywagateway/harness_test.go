@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -88,7 +89,7 @@ func startCaddy(t testing.TB, caddyfile string) *gateway {
 			t.Errorf("a secret (%s…) is in the log", mark)
 		}
 	})
-	g.load(caddyfile)
+	g.start(caddyfile)
 	t.Cleanup(func() {
 		g.client.CloseIdleConnections()
 		if err := caddy.Stop(); err != nil {
@@ -98,7 +99,27 @@ func startCaddy(t testing.TB, caddyfile string) *gateway {
 	return g
 }
 
-// load adapts and loads a Caddyfile: the first time a start, later a reload.
+// start loads the first Caddyfile. A port that was free may be another's by then.
+func (g *gateway) start(caddyfile string) {
+	g.t.Helper()
+	for range 5 {
+		config, err := g.adapt(caddyfile)
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		if err = caddy.Load(config, true); err == nil {
+			return
+		}
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			g.t.Fatal("loading the configuration:", err)
+		}
+		g.port = freePort(g.t)
+		g.url = "http://127.0.0.1:" + g.port
+	}
+	g.t.Fatal("found no port that stays free")
+}
+
+// load adapts and loads a Caddyfile, as a reload does.
 func (g *gateway) load(caddyfile string) {
 	g.t.Helper()
 	config, err := g.adapt(caddyfile)

@@ -32,7 +32,7 @@ func (x *exchange) send(b *body) error {
 	}()
 	err = x.roundTrip(w, out, b)
 	done = true
-	if w.status == 0 && b.stream.err() != nil {
+	if !w.passed && b.stream.err() != nil {
 		// The gateway itself refused the rest of the body: neither sent nor
 		// failed, and no message of the caller's rate.
 		x.returnLimit()

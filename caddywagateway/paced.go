@@ -18,6 +18,11 @@ type pacedBody struct {
 	control *http.ResponseController
 	limit   time.Duration
 	start   time.Time
+	// large tells that there may be much to come of the body, or nothing until the
+	// client has heard more.
+	large bool
+	// answer is the header of the answer, on HTTP/1.
+	answer http.Header
 
 	mu   sync.Mutex // the transport reads on while the handler ends
 	read int64
@@ -34,6 +39,10 @@ func paceBody(w http.ResponseWriter, r *http.Request, t *Timeouts) (*http.Reques
 	p := &pacedBody{
 		ReadCloser: r.Body, control: http.NewResponseController(w),
 		limit: time.Duration(t.Read), start: time.Now(),
+		large: r.ContentLength < 0 || r.ContentLength > smallBody || r.Header["Expect"] != nil,
+	}
+	if r.ProtoMajor == 1 {
+		p.answer = w.Header()
 	}
 	paced := new(http.Request)
 	*paced = *r
@@ -66,12 +75,17 @@ func (p *pacedBody) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// lingering is how long the server may go on reading a body that nobody wants, so
-// that the client gets to see the answer.
-const lingering = 2 * time.Second
+// How long the server may go on reading a body that nobody wants: before the
+// answer, to keep the connection, a small one, which is likely to be there; after
+// it, so that the client gets to see the answer, any other.
+const (
+	smallLingering = 500 * time.Millisecond
+	largeLingering = 2 * time.Second
+)
 
-// finish is called when the request is done, and before a refusal is written: the
-// client has its answer at once, though there may be more of its body to come.
+// finish is called when the request is done, and before a refusal is written. A
+// connection on which much of a body is still to come is not kept: HTTP/1 servers
+// would read it before they answer.
 func (p *pacedBody) finish() {
 	if p == nil {
 		return
@@ -82,8 +96,13 @@ func (p *pacedBody) finish() {
 		return
 	}
 	p.done = true
-	// HTTP/1 servers read some of what is left before they answer, else.
-	_ = p.control.EnableFullDuplex()
+	lingering := smallLingering
+	if p.large {
+		lingering = largeLingering
+		if p.answer != nil {
+			p.answer.Set("Connection", "close")
+		}
+	}
 	_ = p.control.SetReadDeadline(time.Now().Add(lingering))
 }
 
