@@ -75,7 +75,7 @@ func (w *answerWriter) WriteHeader(status int) {
 		strings.HasPrefix(w.header.Get("Content-Type"), "text/event-stream")
 	json := isJSON(w.header)
 	w.held = w.mode == copyOnly || (json && status >= http.StatusBadRequest) ||
-		(w.mode == maskJSON && !w.streams && (json || mayBeJSON(w.header)))
+		(w.mode == maskJSON && !w.streams && !isMedia(w.header))
 	w.keep = w.held || (w.mode == copyJSON && json)
 	if w.streams && !w.held {
 		w.watchdog.rest()
@@ -98,6 +98,9 @@ func (w *answerWriter) pass() {
 		}
 		for i := range values {
 			values[i] = w.x.server.secret.Hide(values[i])
+		}
+		if name == "Vary" {
+			values = append(h["Vary"], values...)
 		}
 		h[name] = values
 	}
@@ -202,12 +205,16 @@ func (w *answerWriter) relay() error {
 			because(errors.New("the WA server's answer is larger than the gateway keeps"))
 	}
 	content := []byte(w.x.server.secret.Hide(w.copied.String()))
-	if masked, ok := waserver.Mask(content, w.x.foreign()); ok {
+	masked, ok := waserver.Mask(content, w.x.foreign())
+	switch {
+	case ok:
 		content = masked
-	} else if looksLikeJSON(content) {
-		// Who knows what is in it.
-		w.header = http.Header{}
-		return writeAnswer(w.ResponseWriter, w.status, "The WhatsApp server's answer is not valid JSON and is not shown", nil)
+	case mayHideJSON(w.header, content):
+		w.header = make(http.Header)
+		if w.x.decision != nil {
+			setLimitHeaders(w.ResponseWriter.Header(), *w.x.decision)
+		}
+		return writeAnswer(w.ResponseWriter, w.status, "The WhatsApp server's answer cannot be read, and is not shown", nil)
 	}
 	if len(content) > 0 || w.header.Get("Content-Length") != "" {
 		w.header.Set("Content-Length", strconv.Itoa(len(content)))
@@ -221,15 +228,26 @@ func (w *answerWriter) relay() error {
 	return err
 }
 
-// mayBeJSON tells the types under which careless servers send JSON, too.
-func mayBeJSON(h http.Header) bool {
-	contentType := h.Get("Content-Type")
-	return contentType == "" || strings.HasPrefix(contentType, "text/")
+// isMedia tells the types that are pictures and the like, and nothing else.
+func isMedia(h http.Header) bool {
+	kind, _, _ := strings.Cut(h.Get("Content-Type"), "/")
+	switch strings.ToLower(kind) {
+	case "image", "audio", "video":
+		return h.Get("Content-Encoding") == ""
+	default:
+		return false
+	}
 }
 
-func looksLikeJSON(content []byte) bool {
-	content = bytes.TrimSpace(content)
-	return len(content) > 0 && (content[0] == '{' || content[0] == '[')
+// mayHideJSON tells whether secrets may be in an answer that cannot be parsed: it
+// says that it is JSON, or holds something like it, behind a prefix or in another
+// encoding.
+func mayHideJSON(h http.Header, content []byte) bool {
+	if len(bytes.TrimSpace(content)) == 0 {
+		return false
+	}
+	return strings.Contains(strings.ToLower(h.Get("Content-Type")), "json") ||
+		h.Get("Content-Encoding") != "" || bytes.ContainsAny(content, "{[")
 }
 
 // foreign tells which sessions an answer about one session must not speak of.

@@ -109,6 +109,11 @@ func (e *Events) serve(w http.ResponseWriter, r *http.Request) error {
 		return gateRefusal(err)
 	}
 	defer grant.Release()
+	leave, err := e.app.enter(grant)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	switch grant.Match.Route.Class {
 	case routes.ClassIngest:
 		return e.serveIngest(w, r, grant)

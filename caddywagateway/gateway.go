@@ -217,13 +217,15 @@ func (x *exchange) serve() error {
 		return err
 	case x.match.Route.Endpoint == routes.Health:
 		return x.app.serveHealth(x.w, x.r)
-	case x.match.Route.Class == routes.ClassOwn:
+	}
+	leave, err := x.app.enter(x.grant)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if x.match.Route.Class == routes.ClassOwn {
 		return x.serveOwn()
 	}
-	if !x.app.guards.inFlight.Enter(x.user.ID) {
-		return refuse(http.StatusTooManyRequests, "Too many calls at once; wait for some to end").set("Retry-After", "1")
-	}
-	defer x.app.guards.inFlight.Leave(x.user.ID)
 	return x.dispatch()
 }
 

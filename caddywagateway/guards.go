@@ -3,6 +3,7 @@ package caddywagateway
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -50,6 +51,19 @@ type guards struct {
 func (*guards) Destruct() error { return nil }
 
 var guardPool = caddy.NewUsagePool()
+
+// enter takes a place among the calls of one user that are under way; leave gives
+// it back. The admin needs none.
+func (a *App) enter(grant *gate.Grant) (leave func(), err error) {
+	if grant.Caller == nil {
+		return func() {}, nil
+	}
+	user := grant.Caller.User.ID
+	if !a.guards.inFlight.Enter(user) {
+		return nil, refuse(http.StatusTooManyRequests, "Too many calls at once; wait for some to end").set("Retry-After", "1")
+	}
+	return func() { a.guards.inFlight.Leave(user) }, nil
+}
 
 func (a *App) validateGuards() error {
 	if f := a.AuthFailures; f != nil {

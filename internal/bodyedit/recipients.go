@@ -10,9 +10,13 @@ import (
 	"strings"
 )
 
-// recipientLists are the normalized names under which a broadcast may name its recipients.
+// recipientLists are the normalized names under which a broadcast may name its recipients. They
+// are all that some server is known to read, so that none goes uncounted beside another.
 var recipientLists = map[string]bool{
 	"recipients": true, "to": true, "numbers": true, "phones": true, "contacts": true,
+	"receivers": true, "targets": true, "phonenumbers": true, "chatids": true, "jids": true,
+	"recipient": true, "receiver": true, "target": true, "number": true, "phone": true,
+	"phonenumber": true, "chatid": true, "jid": true,
 }
 
 // RecipientsError is the error for a broadcast whose recipients cannot be counted for certain.
@@ -24,7 +28,7 @@ type RecipientsError struct {
 func (e *RecipientsError) Error() string { return e.Reason }
 
 // Recipients tells how many recipients a broadcast names: one or more, or an error. They stand in
-// exactly one of recipients, to, numbers, phones and contacts, in any spelling: in JSON as an
+// exactly one member: recipients, to, numbers, phones, contacts and the like, in any spelling: in JSON as an
 // array of texts, numbers or objects, or as one text with commas; in a form or multipart body as
 // repeated fields, which may have commas too. The count is never lower than what a server may
 // make of it: semicolons and line breaks separate like commas. Errors are a *RecipientsError or
