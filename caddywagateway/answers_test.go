@@ -31,7 +31,7 @@ func TestAnswerHeaders(t *testing.T) {
 		} {
 			h.Set(name, value)
 		}
-		_, _ = w.Write([]byte(`<a href="x">{"id":"m1"}</a>`))
+		_, _ = w.Write([]byte(`<a href="x">look</a>`))
 	})
 	for _, path := range []string{"POST " + postMessage, "GET /api/wa/sessions/" + aliceSession + "/chats", "GET /api/wa/media/1", "GET /api/wa/sessions/" + aliceSession + "/qr"} {
 		for _, contentType = range []string{"text/html; charset=utf-8", "image/svg+xml", "application/octet-stream"} {
@@ -206,12 +206,22 @@ func TestRequestHeaders(t *testing.T) {
 	}
 	got := s.wa.one(t)
 	for name, want := range map[string]string{
-		"X-Campaign": "spring", "X-Shop": "7", "Idempotency-Key": "once", "X-Other": "", "Cookie": "", "X-Instance-Name": "", "Origin": "",
+		"X-Campaign": "spring", "X-Shop": "7", "X-Other": "", "Cookie": "", "X-Instance-Name": "", "Origin": "",
 		"X-Original-Url": "", "X-Http-Method-Override": "", "X-User-Id": alice, "X-Session-Id": aliceSession, "Authorization": "Bearer " + waSecret,
 	} {
 		if got.header.Get(name) != want {
 			t.Errorf("%s reaches the WA server as %q, want %q", name, got.header.Values(name), want)
 		}
+	}
+	// The WA server sees one client: equal keys of two tenants are two keys there,
+	// one told again is the same.
+	idempotency := func(user, session string) string {
+		s.call("POST", postMessage, hello, append(as(user, session), "Idempotency-Key", "once"))
+		return s.wa.one(t).header.Get("Idempotency-Key")
+	}
+	key := got.header.Get("Idempotency-Key")
+	if key == "" || idempotency(alice, aliceSession) != key || idempotency(bob, bobSession) == key || idempotency(alice, aliceOther) == key {
+		t.Errorf("Idempotency-Key reaches the WA server as %q", key)
 	}
 	for _, list := range []string{"request_headers", "answer_headers"} {
 		for _, name := range []string{

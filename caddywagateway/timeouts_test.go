@@ -49,8 +49,15 @@ func (c *slowClient) begin(method, path string, lines ...string) {
 	}
 }
 
-// answer reads one answer with its body.
-func (c *slowClient) answer() (*http.Response, string) {
+// answered is one answer with its body.
+type answered struct {
+	status int
+	text   string
+	closes bool // the connection is not kept
+}
+
+// answer reads one answer.
+func (c *slowClient) answer() answered {
 	c.t.Helper()
 	res, err := http.ReadResponse(c.read, nil)
 	if err != nil {
@@ -61,7 +68,7 @@ func (c *slowClient) answer() (*http.Response, string) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return res, string(text)
+	return answered{res.StatusCode, string(text), res.Close}
 }
 
 const postMessage = "/api/wa/send-message"
@@ -146,10 +153,10 @@ func (s *setup) testSlowBody(t *testing.T) {
 		}
 		go c.drip(stop)
 		start := time.Now()
-		res, text := c.answer()
+		res := c.answer()
 		close(stop)
-		if res.StatusCode != 408 || !strings.Contains(text, `"message":"The body came too slowly"`) {
-			t.Errorf("%s: %d %s", length, res.StatusCode, text)
+		if res.status != 408 || !strings.Contains(res.text, `"message":"The body came too slowly"`) {
+			t.Errorf("%s: %d %s", length, res.status, res.text)
 		}
 		if took := time.Since(start); took < 250*time.Millisecond || took > soon {
 			t.Errorf("%s: the answer took %s", length, took)
@@ -169,8 +176,8 @@ func (s *setup) testSlowEvent(t *testing.T) {
 	defer close(stop)
 	go c.drip(stop)
 	start := time.Now()
-	if res, text := c.answer(); res.StatusCode != 408 {
-		t.Errorf("%d %s", res.StatusCode, text)
+	if res := c.answer(); res.status != 408 {
+		t.Errorf("%d %s", res.status, res.text)
 	}
 	if took := time.Since(start); took > soon {
 		t.Errorf("the answer took %s", took)
@@ -298,8 +305,8 @@ func (s *setup) testSilentStream(t *testing.T) {
 	})
 	c := s.dial(t)
 	c.begin("GET", "/api/wa/stream/events")
-	if res, text := c.answer(); res.StatusCode != 200 || text != "data: 0\n\ndata: 1\n\n" {
-		t.Errorf("%d %q", res.StatusCode, text)
+	if res := c.answer(); res.status != 200 || res.text != "data: 0\n\ndata: 1\n\n" {
+		t.Errorf("%d %q", res.status, res.text)
 	}
 }
 
@@ -343,9 +350,9 @@ func (s *setup) testEarlyRefusals(t *testing.T) {
 			conn := s.dial(t)
 			start := time.Now()
 			conn.begin("POST", c.path, c.lines...)
-			res, text := conn.answer()
-			if res.StatusCode != c.want {
-				t.Errorf("%d %s", res.StatusCode, text)
+			res := conn.answer()
+			if res.status != c.want {
+				t.Errorf("%d %s", res.status, res.text)
 			}
 			if took := time.Since(start); took > soon {
 				t.Errorf("the answer took %s", took)
@@ -375,8 +382,8 @@ func (s *setup) testKeptAlive(t *testing.T) {
 			time.Sleep(pause)
 			fmt.Fprint(c, half)
 		}
-		if res, text := c.answer(); res.StatusCode != 200 || res.Close {
-			t.Fatalf("%d %s", res.StatusCode, text)
+		if res := c.answer(); res.status != 200 || res.closes {
+			t.Fatalf("%d %s", res.status, res.text)
 		}
 	}
 	message(100 * time.Millisecond)
@@ -386,8 +393,8 @@ func (s *setup) testKeptAlive(t *testing.T) {
 	for range 3 {
 		c.begin("POST", "/api/wa/sessions/"+bobSession+"/mark-read", fmt.Sprint("Content-Length: ", len(hello)))
 		fmt.Fprint(c, hello)
-		if res, text := c.answer(); res.StatusCode != 403 || res.Close {
-			t.Fatalf("%d, closed: %t %s", res.StatusCode, res.Close, text)
+		if res := c.answer(); res.status != 403 || res.closes {
+			t.Fatalf("%d, closed: %t %s", res.status, res.closes, res.text)
 		}
 	}
 	time.Sleep(silence)
@@ -399,7 +406,7 @@ func (s *setup) testKeptAlive(t *testing.T) {
 	message(100 * time.Millisecond)
 	s.wa.respond(nil)
 	c.begin("GET", "/api/wa/sessions/"+aliceSession)
-	if res, text := c.answer(); res.StatusCode != 200 {
-		t.Fatalf("%d %s", res.StatusCode, text)
+	if res := c.answer(); res.status != 200 {
+		t.Fatalf("%d %s", res.status, res.text)
 	}
 }
