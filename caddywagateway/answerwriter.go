@@ -13,6 +13,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/genfity/wa-gateway/routes"
 	"github.com/genfity/wa-gateway/waserver"
 )
 
@@ -75,7 +76,7 @@ func (w *answerWriter) WriteHeader(status int) {
 		strings.HasPrefix(w.header.Get("Content-Type"), "text/event-stream")
 	json := isJSON(w.header)
 	w.held = w.mode == copyOnly || (json && status >= http.StatusBadRequest) ||
-		(w.mode == maskJSON && !w.streams && !isMedia(w.header))
+		(w.mode == maskJSON && !w.streams && (json || w.x.mayHoldJSON(w.header)))
 	w.keep = w.held || (w.mode == copyJSON && json)
 	if w.streams && !w.held {
 		w.watchdog.rest()
@@ -228,15 +229,15 @@ func (w *answerWriter) relay() error {
 	return err
 }
 
-// isMedia tells the types that are pictures and the like, and nothing else.
-func isMedia(h http.Header) bool {
-	kind, _, _ := strings.Cut(h.Get("Content-Type"), "/")
-	switch strings.ToLower(kind) {
-	case "image", "audio", "video":
-		return h.Get("Content-Encoding") == ""
-	default:
-		return false
+// mayHoldJSON tells the types under which secrets may stand in an answer. About
+// sessions and webhooks there are few that cannot; what else the operator allows may
+// be any file.
+func (x *exchange) mayHoldJSON(h http.Header) bool {
+	kind, _, _ := strings.Cut(strings.ToLower(h.Get("Content-Type")), "/")
+	if x.match.Route.Class == routes.ClassOther {
+		return kind == "" || kind == "text" || strings.Contains(strings.ToLower(h.Get("Content-Type")), "json")
 	}
+	return h.Get("Content-Encoding") != "" || (kind != "image" && kind != "audio" && kind != "video")
 }
 
 // mayHideJSON tells whether secrets may be in an answer that cannot be parsed: it

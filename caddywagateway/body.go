@@ -209,7 +209,10 @@ func readUpTo(r io.Reader, n, expected int64) ([]byte, error) {
 func (x *exchange) bodyRules(limit int64) bodyedit.Rules {
 	dialect := x.server.dialect
 	rules := bodyedit.Rules{
-		Drop:   func(name string) bool { return dialect.Identity(name) || waserver.BodyCredential(name) },
+		Drop: func(name string) bool {
+			// _method makes some servers take a POST for something else.
+			return dialect.Identity(name) || waserver.BodyCredential(name) || name == "method"
+		},
 		Nested: dialect.NestedIdentity, MaxBytes: limit, MaxDepth: x.MaxDepth,
 	}
 	if x.call.Endpoint == waserver.CreateSession {
@@ -239,7 +242,8 @@ func hasBody(r *http.Request) bool {
 // must hold one value, or one call would send many messages.
 func isRecipient(name string) bool {
 	switch name {
-	case "to", "phone", "number", "recipient", "receiver", "target", "chatid", "jid", "phonenumber",
+	case "tolist", "mobile", "mobiles", "msisdn", "msisdns",
+		"to", "phone", "number", "recipient", "receiver", "target", "chatid", "jid", "phonenumber",
 		"recipients", "receivers", "targets", "numbers", "phones", "phonenumbers":
 		return true
 	default:

@@ -2,6 +2,7 @@ package caddywagateway
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -88,17 +89,36 @@ func throughProxy(h http.Header) bool {
 // that is not the gateway's own: then nobody asserted anything, a page that
 // somebody in the trusted network looks at did.
 func fromAnotherSite(r *http.Request) bool {
-	switch r.Header.Get("Sec-Fetch-Site") {
+	site := r.Header.Get("Sec-Fetch-Site")
+	switch site {
 	case "", "same-origin", "none":
 	default:
 		return true
 	}
 	origin := r.Header.Get("Origin")
 	if origin == "" {
-		return false
+		// A browser all the same?
+		if site == "" || site == "none" {
+			return false
+		}
+		return !ownName(r.Host)
 	}
 	u, err := url.Parse(origin)
-	return err != nil || u.Host != r.Host
+	return err != nil || u.Host != r.Host || !ownName(r.Host)
+}
+
+// ownName tells whether a host can be taken to be the gateway's own: an address,
+// or a name without a dot. Any other name may be one that its owner lets point to
+// an address in here (DNS rebinding), whose pages are no pages of the gateway's.
+func ownName(hostport string) bool {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = hostport
+	}
+	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+		return true
+	}
+	return !strings.Contains(strings.TrimSuffix(host, "."), ".")
 }
 
 // trusts tells whether the client of a request may assert an identity. The

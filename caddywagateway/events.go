@@ -134,26 +134,43 @@ const (
 // is known whether their signature is good.
 var unproven = semaphore.NewWeighted(64 << 20)
 
+// errMemory tells that there is none left for another such body.
+var errMemory = errors.New("too many signed bodies at once")
+
+// metered takes of unproven what has come of one body, so that one that never
+// comes takes nothing.
+type metered struct{ held int64 }
+
+const meterStep = 64 << 10
+
+func (m *metered) hold(ctx context.Context, size int64) error {
+	for m != nil && m.held < size {
+		if err := unproven.Acquire(ctx, meterStep); err != nil {
+			return unavailable("Too many signed bodies at once; try again later", errMemory)
+		}
+		m.held += meterStep
+	}
+	return nil
+}
+
+func (m *metered) release() { unproven.Release(m.held) }
+
 func (e *Events) serveIngest(w http.ResponseWriter, r *http.Request, grant *gate.Grant) error {
 	endpoint := grant.Match.Route.Endpoint
 	limit := e.MaxBody
 	if endpoint == routes.EventMessage {
 		limit = min(limit, maxEvent)
 	}
+	var memory *metered
 	if grant.Signed() {
-		size := min(limit, 64<<20)
-		if r.ContentLength >= 0 {
-			size = min(size, r.ContentLength)
-		}
-		ctx, cancel := context.WithTimeout(r.Context(), retryAfter)
-		defer cancel()
-		if err := unproven.Acquire(ctx, size); err != nil {
-			return unavailable("Too many signed bodies at once; try again later", nil)
-		}
-		defer unproven.Release(size)
+		memory = new(metered)
+		defer memory.release()
 	}
-	raw, err := readWhole(r, limit)
+	raw, err := readWhole(r, limit, memory)
 	if err != nil {
+		if !errors.Is(err, errMemory) {
+			grant.Spoil() // whoever never shows a whole body may be guessing
+		}
 		return err
 	}
 	if err := e.gate.Verify(grant, r.Header, raw); err != nil {
@@ -173,22 +190,34 @@ func (e *Events) serveIngest(w http.ResponseWriter, r *http.Request, grant *gate
 	return err
 }
 
-// readWhole reads a bounded body.
-func readWhole(r *http.Request, limit int64) ([]byte, error) {
+// readWhole reads a bounded body, as far as memory is to be had.
+func readWhole(r *http.Request, limit int64, memory *metered) ([]byte, error) {
 	if r.ContentLength > limit {
 		return nil, tooLarge(limit)
 	}
-	raw, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
-	if err != nil {
-		return nil, bodyRefusal(err, limit)
+	raw := make([]byte, 0, min(max(r.ContentLength, 511)+1, meterStep))
+	for {
+		ctx, cancel := context.WithTimeout(r.Context(), retryAfter)
+		err := memory.hold(ctx, int64(cap(raw)))
+		cancel()
+		if err != nil {
+			return nil, err
+		}
+		n, err := r.Body.Read(raw[len(raw):cap(raw)])
+		raw = raw[:len(raw)+n]
+		switch {
+		case int64(len(raw)) > limit:
+			return nil, tooLarge(limit)
+		case err == io.EOF:
+			return raw, nil
+		case err != nil:
+			return nil, bodyRefusal(err, limit)
+		case len(raw) == cap(raw):
+			grown := make([]byte, len(raw), min(2*int64(cap(raw)), limit+1))
+			copy(grown, raw)
+			raw = grown
+		}
 	}
-	if int64(len(raw)) > limit {
-		return nil, tooLarge(limit)
-	}
-	if raw == nil {
-		raw = []byte{}
-	}
-	return raw, nil
 }
 
 func (e *Events) serveStats(w http.ResponseWriter, r *http.Request, grant *gate.Grant) error {

@@ -124,6 +124,8 @@ func (x *exchange) cleanQuery() url.Values {
 		normal := bodyedit.NormalizeName(name)
 		switch {
 		case dialect.Identity(normal), waserver.Credential(normal), bodyedit.Inside(name, dialect.NestedIdentity):
+		case normal == "method" && name != "method":
+			// _method, by which some servers take a POST for something else.
 		case strings.ContainsAny(name, "%&;=\x00\r\n"):
 			// What is still encoded may turn into another name on the way.
 		default:
@@ -195,7 +197,7 @@ func (x *exchange) cleanHeader() http.Header {
 		all = append(all, values...)
 		clean[name] = all[start:len(all):len(all)]
 	}
-	if x.match.Route.Class != routes.ClassChat {
+	if class := x.match.Route.Class; class == routes.ClassSession || class == routes.ClassConfig {
 		// A part of an answer cannot be read, so secrets could not be found in it.
 		delete(clean, "Range")
 		delete(clean, "If-Range")

@@ -91,14 +91,13 @@ func (g *Gate) attempt(ctx context.Context, r *Request, credential string, judge
 	if err != nil {
 		return err
 	}
+	defer attempt.Abandoned() // nothing, once it is known how it ended
 	err = judge()
 	switch {
 	case err == nil:
 		attempt.Succeeded()
 	case errors.Is(err, ErrUnauthenticated):
 		attempt.Failed()
-	default:
-		attempt.Abandoned() // nobody knows
 	}
 	return err
 }

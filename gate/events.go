@@ -86,6 +86,13 @@ func (g *Grant) Acknowledged() {
 	}
 }
 
+// Spoil counts a signed request against its address whose body did not come whole.
+func (g *Grant) Spoil() {
+	if g.Signed() {
+		g.events.attempt.Failed()
+	}
+}
+
 // Release ends what Admit began, where the body never came to be verified.
 func (g *Grant) Release() {
 	if g.Signed() {

@@ -66,8 +66,24 @@ func (r Rule) matches(segments []string) bool {
 		(!r.rest && len(segments) != len(r.segments)) {
 		return false
 	}
-	for i, want := range r.segments {
-		if want != "*" && want != segments[i] {
+	for i, segment := range segments {
+		switch {
+		case i < len(r.segments) && r.segments[i] != "*":
+			if r.segments[i] != segment {
+				return false
+			}
+		case !isPlain(segment):
+			return false
+		}
+	}
+	return true
+}
+
+// isPlain tells whether what a * stands for is printable ASCII without spaces, so
+// that no server reads another word in it ("admin " or one in wide letters).
+func isPlain(segment string) bool {
+	for i := range len(segment) {
+		if segment[i] <= ' ' || segment[i] > '~' {
 			return false
 		}
 	}

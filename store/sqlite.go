@@ -96,11 +96,11 @@ func (f *sqliteFile) prepare(ctx context.Context, connect func(context.Context) 
 	if f.prepared {
 		return nil
 	}
-	if err := os.MkdirAll(filepath.Dir(f.path), 0o750); err != nil {
+	// For us alone: the files hold credentials and customers' rows, and SQLite's
+	// -wal and -shm files get the umask's permissions.
+	if err := os.MkdirAll(filepath.Dir(f.path), 0o700); err != nil {
 		return fmt.Errorf("%w: create the folder of the SQLite file: %w", ErrUnavailable, bare(err))
 	}
-	// For us alone: the file holds credentials. SQLite gives its -wal and -shm
-	// files the same permissions.
 	created, err := os.OpenFile(f.path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return fmt.Errorf("%w: open the SQLite file: %w", ErrUnavailable, bare(err))

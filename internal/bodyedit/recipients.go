@@ -16,7 +16,8 @@ var recipientLists = map[string]bool{
 	"recipients": true, "to": true, "numbers": true, "phones": true, "contacts": true,
 	"receivers": true, "targets": true, "phonenumbers": true, "chatids": true, "jids": true,
 	"recipient": true, "receiver": true, "target": true, "number": true, "phone": true,
-	"phonenumber": true, "chatid": true, "jid": true,
+	"phonenumber": true, "chatid": true, "jid": true, "tolist": true, "mobile": true,
+	"mobiles": true, "msisdn": true, "msisdns": true, "groups": true, "groupids": true, "list": true,
 }
 
 // RecipientsError is the error for a broadcast whose recipients cannot be counted for certain.
