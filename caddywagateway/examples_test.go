@@ -202,14 +202,14 @@ func TestOwnCaddyfile(t *testing.T) {
 		},
 		"production": {
 			map[string]string{
-				"WA_SERVER_URL": "http://127.0.0.1:1", "WA_ADMIN_TOKEN": "secret a", "ADMIN_TOKEN": "secret b", "EVENTS_TOKEN": "secret c",
-				"TRANSACTIONAL_DB_URL": "postgres://u:secret@127.0.0.1:1/t", "DB_HOST": "127.0.0.1", "DB_PORT": "1", "DB_USER": "u",
-				"DB_PASSWORD": "secret {}\" p", "DB_NAME": "c", "DB_SSLMODE": "disable", "REDIS_URL": "redis://:secret@127.0.0.1:1/0",
+				"WA_SERVER_URL": "http://127.0.0.1:1", "WA_ADMIN_TOKEN": "confidential a", "ADMIN_TOKEN": "confidential b", "EVENTS_TOKEN": "confidential c",
+				"TRANSACTIONAL_DB_URL": "postgres://u:confidential@127.0.0.1:1/t", "DB_HOST": "127.0.0.1", "DB_PORT": "1", "DB_USER": "u",
+				"DB_PASSWORD": "confidential {}\" p", "DB_NAME": "c", "DB_SSLMODE": "disable", "REDIS_URL": "redis://:confidential@127.0.0.1:1/0",
 			}, []string{":8070"}, nil, nil, map[string]any{}, nil,
 		},
 		"the other parts": {
 			map[string]string{
-				"TRANSACTIONAL_DB_HOST": "127.0.0.1", "TRANSACTIONAL_DB_USER": "u", "TRANSACTIONAL_DB_PASSWORD": "secret", "TRANSACTIONAL_DB_NAME": "t",
+				"TRANSACTIONAL_DB_HOST": "127.0.0.1", "TRANSACTIONAL_DB_USER": "u", "TRANSACTIONAL_DB_PASSWORD": "confidential", "TRANSACTIONAL_DB_NAME": "t",
 				"DB_URL": "sqlite://primary.db",
 			}, []string{":8070"}, nil, nil, map[string]any{}, nil,
 		},
@@ -220,7 +220,7 @@ func TestOwnCaddyfile(t *testing.T) {
 				t.Setenv(variable, value)
 			}
 			config := adaptFile(t, "../Caddyfile")
-			if bytes.Contains(config, []byte("secret")) {
+			if bytes.Contains(config, []byte("confidential")) {
 				t.Error("a secret is in the configuration")
 			}
 			a := parseAdapted(t, config)
