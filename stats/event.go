@@ -48,8 +48,20 @@ type Event struct {
 	Status Status
 	// At is when it happened: UTC, truncated to Resolution.
 	At time.Time
+	// FirstAt is when the message began, where that is known better than by At;
+	// zero: At. It decides whether the message is from before a reset, and to which
+	// hour it belongs, and has no part in sent against failed.
+	FirstAt time.Time
 	// Error says why a message failed. Only a failed event's is kept.
 	Error string
+}
+
+// first is when what e tells of its message began.
+func (e Event) first() time.Time {
+	if e.FirstAt.IsZero() {
+		return e.At
+	}
+	return e.FirstAt
 }
 
 // Normal returns e as it is kept: its time in UTC and truncated to Resolution,
@@ -57,6 +69,9 @@ type Event struct {
 // normal already.
 func (e Event) Normal() Event {
 	e.At = e.At.UTC().Truncate(Resolution)
+	if !e.FirstAt.IsZero() {
+		e.FirstAt = e.FirstAt.UTC().Truncate(Resolution)
+	}
 	e.To = cut(e.To, MaxIDLength)
 	e.Type = cut(e.Type, MaxTypeLength)
 	e.Error = cut(e.Error, MaxErrorLength)
@@ -66,7 +81,7 @@ func (e Event) Normal() Event {
 // Check returns ErrInvalid for an event that cannot be kept. Those from
 // ParseEvent can.
 func (e Event) Check() error {
-	if ValidID(e.UserID) && ValidID(e.SessionID) && ValidID(e.MessageID) && e.Status.Known() && !e.At.Before(oldest) {
+	if ValidID(e.UserID) && ValidID(e.SessionID) && ValidID(e.MessageID) && e.Status.Known() && !e.At.Before(oldest) && !e.first().Before(oldest) {
 		return nil
 	}
 	return ErrInvalid
@@ -99,8 +114,8 @@ type Recorded struct {
 	Recorded bool
 	// Duplicate: what the event says was known already, and is on disk.
 	Duplicate bool
-	// Err is ErrUnknownUser, ErrUnknownSession or ErrInvalid: the event was not
-	// recorded.
+	// Err is ErrUnknownUser, ErrUnknownSession, ErrTooOld or ErrInvalid: the event
+	// was not recorded.
 	Err error
 }
 
@@ -110,6 +125,9 @@ var (
 	// ErrUnknownSession means that an event names a session which its user
 	// neither has nor ever had.
 	ErrUnknownSession = errors.New("unknown session_id for this user_id")
+	// ErrTooOld means that an event happened before what the ledger still
+	// remembers: whether it was counted already can no longer be told.
+	ErrTooOld = errors.New("timestamp is older than the ledger is kept")
 	// ErrInvalid means that an event breaks the rules which ParseEvent checks.
 	ErrInvalid = errors.New("invalid event")
 )

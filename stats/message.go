@@ -14,7 +14,7 @@ type Message struct {
 	DeliveredAt time.Time
 	ReadAt      time.Time
 	// FirstAt is the earliest time of any event. It decides whether the
-	// message is from before a reset.
+	// message is from before a reset, and to which hour it belongs.
 	FirstAt time.Time
 
 	// Error is that of the latest failure; of several at the same time the
@@ -28,7 +28,7 @@ type Message struct {
 
 // Message returns what e alone says about its message.
 func (e Event) Message() Message {
-	m := Message{FirstAt: e.At, To: e.To, Type: e.Type}
+	m := Message{FirstAt: e.first(), To: e.To, Type: e.Type}
 	switch e.Status {
 	case Sent:
 		m.SentAt = e.At
