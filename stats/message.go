@@ -120,6 +120,12 @@ func (m Message) At() time.Time {
 	return earliest(m.DeliveredAt, m.ReadAt)
 }
 
+// Slot is the beginning of the slot to which m belongs, in UTC: that in which
+// the first thing told of it happened, whatever comes later.
+func (m Message) Slot() time.Time {
+	return m.FirstAt.UTC().Truncate(Slot)
+}
+
 // Counts is what m adds to the statistics.
 func (m Message) Counts() Counts {
 	switch m.Outcome() {

@@ -80,8 +80,28 @@ var genEvent = rapid.Custom(func(t *rapid.T) stats.Event {
 	e.Error = rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "error")
 	e.To = rapid.SampledFrom([]string{"", "628123", "628999"}).Draw(t, "to")
 	e.Type = rapid.SampledFrom([]string{"", "image", "text"}).Draw(t, "type")
+	if n := rapid.IntRange(-3, 6).Draw(t, "first"); n != 0 {
+		e.FirstAt = at(n * 400) // earlier or later than At, in other slots
+	}
 	return e
 })
+
+// modelPlace is where a message belongs: to the slot of the earliest thing told of
+// it, and to the greatest type.
+func modelPlace(events []stats.Event) (slot time.Time, kind string) {
+	var first time.Time
+	for i, e := range events {
+		began := e.FirstAt
+		if began.IsZero() {
+			began = e.At
+		}
+		if i == 0 || began.Before(first) {
+			first = began
+		}
+		kind = max(kind, e.Type)
+	}
+	return first.Truncate(15 * time.Minute), kind
+}
 
 // model is the sentence of contract §8, word for word, over a set of events.
 func model(events []stats.Event) (c stats.Counts) {
@@ -129,6 +149,9 @@ func TestAnyShuffleTellsTheSame(t *testing.T) {
 		once := fold(events...)
 		if got, want := once.Counts(), model(events); got != want {
 			t.Fatalf("counts = %+v, the contract says %+v", got, want)
+		}
+		if slot, kind := modelPlace(events); len(events) > 0 && (once.Slot() != slot || once.Type != kind) {
+			t.Fatalf("belongs to %v and %q, not to %v and %q", once.Slot(), once.Type, slot, kind)
 		}
 
 		// Told again, shuffled, and split over several folds merged in any order.

@@ -28,6 +28,22 @@ func (c Counts) Sub(o Counts) Counts {
 // IsZero reports whether all counts are zero.
 func (c Counts) IsZero() bool { return c == Counts{} }
 
+// Slot is the finest width of a rollup: quarters of an hour make up the hours
+// and days of every time zone.
+const Slot = 15 * time.Minute
+
+// SlotCounts is what was counted of the messages of one type that began within a
+// slot.
+type SlotCounts struct {
+	// Start is the slot's beginning, in UTC.
+	Start time.Time
+	// Width is Slot, or 24 hours for what is so old that only days are kept.
+	Width time.Duration
+	// Type is the kind of message, "" when none was told.
+	Type string
+	Counts
+}
+
 // Totals are the statistics of a session, a user or everybody (contract §8).
 type Totals struct {
 	Counts

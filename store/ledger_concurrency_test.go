@@ -137,7 +137,7 @@ func TestNoDeadlocks(t *testing.T) {
 	}
 }
 
-// recount compares the counters with what the ledger's rows say.
+// recount compares the counters with what the ledger's rows and the rollups say.
 func recount(t *testing.T, d *storetest.Database) {
 	t.Helper()
 	var wrong int
@@ -151,5 +151,17 @@ func recount(t *testing.T, d *storetest.Database) {
 		nil, &wrong)
 	if wrong != 0 {
 		t.Errorf("%d rows of counters are not what the ledger says", wrong)
+	}
+	rolled := func(column string) string {
+		return `s.` + column + ` <> (SELECT coalesce(sum(r.` + column + `), 0) FROM ` + d.Own("stats_rollups") + ` r WHERE r.stats_id = s.id)`
+	}
+	d.Query(t, `SELECT count(*) FROM `+d.Own("session_stats")+` s WHERE `+rolled("sent")+` OR `+rolled("failed")+` OR `+rolled("delivered")+` OR `+rolled("read"),
+		nil, &wrong)
+	if wrong != 0 {
+		t.Errorf("%d rows of counters are not what the rollups say", wrong)
+	}
+	d.Query(t, `SELECT count(*) FROM `+d.Own("stats_rollups")+` WHERE sent < 0 OR failed < 0 OR delivered < 0 OR read < 0`, nil, &wrong)
+	if wrong != 0 {
+		t.Errorf("%d rollups are below zero", wrong)
 	}
 }

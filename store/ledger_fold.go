@@ -22,6 +22,7 @@ type ledgerBatch struct {
 	unseen   []pair             // sessions that exist and have no counters yet
 	messages []*ledgerMessage   // that the events name, each once
 	message  []*ledgerMessage   // for each event; nil for one that is invalid
+	rollups  rollupDeltas
 }
 
 // sessionCounters is a locked row of session_stats, and what is to be added.
@@ -88,6 +89,7 @@ func newLedgerBatch(events []stats.Event) *ledgerBatch {
 func (b *ledgerBatch) begin() {
 	b.sessions = make([]*sessionCounters, len(b.pairs))
 	b.unseen = nil
+	b.rollups = rollupDeltas{}
 	b.messages = make([]*ledgerMessage, 0, len(b.events))
 	b.message = make([]*ledgerMessage, len(b.events))
 	type key struct {
@@ -156,8 +158,9 @@ func (b *ledgerBatch) refuse(positions []int, known []knownPair) {
 // knownPair is what the foreign tables know of a pair.
 type knownPair struct{ user, session bool }
 
-// fold merges the events into the messages and works out what changes.
-func (b *ledgerBatch) fold() (messages []*ledgerMessage, sessions []*sessionCounters) {
+// fold merges the events into the messages and works out what changes. Events
+// from before limit are too old.
+func (b *ledgerBatch) fold(limit time.Time) (messages []*ledgerMessage, sessions []*sessionCounters) {
 	for _, m := range b.messages {
 		m.session = b.sessions[m.pair]
 		if m.session != nil && m.epoch == rowIsNew {
@@ -169,7 +172,12 @@ func (b *ledgerBatch) fold() (messages []*ledgerMessage, sessions []*sessionCoun
 		if m == nil || m.session == nil {
 			continue
 		}
-		merged := m.now.Merge(e.Message())
+		told := e.Message()
+		if e.At.Before(limit) || told.FirstAt.Before(limit) {
+			b.results[i] = stats.Recorded{Err: ErrTooOld}
+			continue
+		}
+		merged := m.now.Merge(told)
 		news := !merged.Equal(m.now)
 		b.results[i] = stats.Recorded{Recorded: news, Duplicate: !news}
 		if news {
@@ -179,7 +187,7 @@ func (b *ledgerBatch) fold() (messages []*ledgerMessage, sessions []*sessionCoun
 	for _, m := range b.messages {
 		if m.changed {
 			messages = append(messages, m)
-			m.session.move(m)
+			m.session.move(m, b.rollups)
 		}
 	}
 	for _, s := range b.sessions {
@@ -204,14 +212,18 @@ func (s *sessionCounters) outcome(m *stats.Message, epoch int64) stats.Outcome {
 func (m *ledgerMessage) outcome() stats.Outcome { return m.session.outcome(&m.now, m.epoch) }
 
 // move takes a message's old counts back and adds its new ones.
-func (s *sessionCounters) move(m *ledgerMessage) {
+func (s *sessionCounters) move(m *ledgerMessage, rollups rollupDeltas) {
 	s.touched = true
 	old, now := s.outcome(&m.before, m.epoch), m.outcome()
 	if old != stats.OutcomeNone {
-		s.delta = s.delta.Sub(m.before.Counts())
+		counts := m.before.Counts()
+		s.delta = s.delta.Sub(counts)
+		rollups.take(s.id, &m.before, counts)
 	}
 	if now != stats.OutcomeNone {
-		s.delta = s.delta.Add(m.now.Counts())
+		counts := m.now.Counts()
+		s.delta = s.delta.Add(counts)
+		rollups.add(s.id, &m.now, counts)
 	}
 	for side, outcome := range [2]stats.Outcome{stats.OutcomeSent, stats.OutcomeFailed} {
 		oldAt, nowAt := m.before.At(), m.now.At()

@@ -113,13 +113,14 @@ func (t *Transactional) recordPostgres(ctx context.Context, s *foreignSchema, b 
 				return errUnseen
 			}
 		}
-		messages, sessions := b.fold()
+		messages, sessions := b.fold(t.ledgerLimit())
 		if len(messages) == 0 {
 			return nil
 		}
 		mirror := b.aside.reason == "" && s.hasTable(tableStats)
 		return send(ctx, c,
 			t.writeMessagesPostgres(messages),
+			t.writeRollupsPostgres(b.rollups.sorted()),
 			statement{sql: `SELECT set_config('lock_timeout', '` + mirrorPatience + `', true)`},
 			t.writeCountersPostgres(s, b, sessions, t.now()),
 			// Foreign keys may be checked as late as here.
@@ -278,8 +279,8 @@ func (t *Transactional) writeCountersPostgres(s *foreignSchema, b *ledgerBatch, 
 		target[sideSent][i], target[sideFailed][i] = c.due()[sideSent], c.due()[sideFailed]
 	}
 	latest := func(column string, outcome stats.Outcome) string {
-		return fmt.Sprintf(`%[1]s = CASE WHEN d.recount_%[1]s THEN (SELECT m.at FROM %[2]s m
-				WHERE m.stats_id = s.id AND m.epoch = s.epoch AND m.outcome = %[3]d ORDER BY m.at DESC LIMIT 1)
+		return fmt.Sprintf(`%[1]s = CASE WHEN d.recount_%[1]s THEN GREATEST(s.archived_%[1]s, (SELECT m.at FROM %[2]s m
+				WHERE m.stats_id = s.id AND m.epoch = s.epoch AND m.outcome = %[3]d ORDER BY m.at DESC LIMIT 1))
 			ELSE GREATEST(s.%[1]s, d.%[1]s) END`, column, t.db.own("message_ledger"), outcome)
 	}
 	sql := `WITH d AS (SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[],

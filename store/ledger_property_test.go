@@ -60,21 +60,61 @@ func (m *model) reset(user, session string, at time.Time) {
 	}
 }
 
-// totals of a session: "what is counted depends only on the set of events".
-func (m *model) totals(user, session string) (t stats.Totals) {
+// counted are the messages of a session that count.
+func (m *model) counted(user, session string) (list []*modelMessage) {
 	for key, message := range m.messages {
 		if key.modelOwner != (modelOwner{user, session}) || message.before {
 			continue
 		}
 		old := false // "messages from before the reset"
 		for _, e := range message.events {
-			old = old || !e.At.After(m.resets[modelOwner{user, ""}]) || !e.At.After(m.resets[modelOwner{user, session}])
+			old = old || !began(e).After(m.resets[modelOwner{user, ""}]) || !began(e).After(m.resets[modelOwner{user, session}])
 		}
 		if !old {
-			t = t.Add(message.totals())
+			list = append(list, message)
 		}
 	}
+	return list
+}
+
+// totals of a session: "what is counted depends only on the set of events".
+func (m *model) totals(user, session string) (t stats.Totals) {
+	for _, message := range m.counted(user, session) {
+		t = t.Add(message.totals())
+	}
 	return t
+}
+
+// modelSlot is a quarter hour and a type.
+type modelSlot struct {
+	start time.Time
+	kind  string
+}
+
+// slots of a session: its messages by when the first thing told of them happened
+// and by the greatest type told.
+func (m *model) slots(user, session string) map[modelSlot]stats.Counts {
+	slots := map[modelSlot]stats.Counts{}
+	for _, message := range m.counted(user, session) {
+		first, kind := began(message.events[0]), ""
+		for _, e := range message.events {
+			if began(e).Before(first) {
+				first = began(e)
+			}
+			kind = max(kind, e.Type)
+		}
+		slot := modelSlot{first.Truncate(15 * time.Minute), kind}
+		slots[slot] = slots[slot].Add(message.totals().Counts)
+	}
+	return slots
+}
+
+// began is when an event says that its message began.
+func began(e stats.Event) time.Time {
+	if e.FirstAt.IsZero() {
+		return e.At
+	}
+	return e.FirstAt
 }
 
 func (m *modelMessage) times(status stats.Status) []time.Time {
@@ -111,7 +151,8 @@ func (m *modelMessage) totals() stats.Totals {
 
 // TestStatisticsEqualThePlainModel: random events, shuffled, told several times,
 // split over batches, over two nodes on one database and over calls side by side,
-// with resets in between, and statistics that were there before.
+// with resets in between, and statistics that were there before. The counters are
+// compared, the rollups, and the sum of these with those.
 func TestStatisticsEqualThePlainModel(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []storetest.Kind{storetest.SQLite, storetest.PostgresSnake, storetest.PostgresPrisma} {
@@ -149,13 +190,19 @@ func checkAgainstModel(t *testing.T, rt *rapid.T, d *storetest.Database, nodes [
 	}
 	genEvent := rapid.Custom(func(rt *rapid.T) stats.Event {
 		user := rapid.SampledFrom(users).Draw(rt, "user")
-		return stats.Event{
+		e := stats.Event{
 			UserID: user, SessionID: rapid.SampledFrom(sessions[user]).Draw(rt, "session"),
 			MessageID: rapid.SampledFrom([]string{"1", "2", "3", "4"}).Draw(rt, "message"),
 			Status:    genStatus.Draw(rt, "status"),
 			At:        noon.Add(time.Duration(rapid.IntRange(1, 12).Draw(rt, "at")) * 250 * time.Microsecond),
 			Error:     rapid.SampledFrom([]string{"", "x"}).Draw(rt, "error"),
+			Type:      rapid.SampledFrom([]string{"", "image", "text"}).Draw(rt, "type"),
 		}
+		if rapid.Bool().Draw(rt, "knows when it began") {
+			slot := rapid.SampledFrom([]int{0, 0, 0, -1, 1, 2, 96}).Draw(rt, "slot")
+			e.FirstAt = noon.Add(time.Duration(slot)*stats.Slot + time.Duration(rapid.IntRange(-1, 12).Draw(rt, "first at"))*250*time.Microsecond)
+		}
+		return e
 	})
 
 	plain := newModel()
@@ -238,7 +285,26 @@ func compare(rt *rapid.T, d *storetest.Database, nodes []*store.Transactional, p
 				rt.Fatalf("session %s:\n got %+v\nwant %+v", session, bySession[session], want)
 			}
 			compareForeign(rt, d, user, session, want)
+			compareSlots(rt, nodes[i%2], user, session, plain, want.Counts.Sub(base[modelOwner{user, session}].Counts))
 		}
+	}
+}
+
+func compareSlots(rt *rapid.T, node *store.Transactional, user, session string, plain *model, sum stats.Counts) {
+	slots, err := node.Slots(rt.Context(), store.SlotQuery{UserID: user, SessionID: session})
+	if err != nil {
+		rt.Fatal(err)
+	}
+	got := map[modelSlot]stats.Counts{}
+	for _, s := range slots {
+		got[modelSlot{s.Start, s.Type}] = s.Counts
+		sum = sum.Sub(s.Counts)
+	}
+	if want := plain.slots(user, session); !maps.Equal(got, want) {
+		rt.Fatalf("slots of %s:\n got %+v\nwant %+v", session, got, want)
+	}
+	if !sum.IsZero() {
+		rt.Fatalf("the rollups of %s lack %+v of its counters", session, sum)
 	}
 }
 

@@ -12,7 +12,8 @@ import (
 
 // A reset (contract §8) makes every message known so far uncounted by one write
 // per session: the counters go to a new epoch, and the messages' rows stay in the
-// old one. Messages that are not known yet are recognized by their times.
+// old one. The rollups go. Messages that are not known yet are recognized by their
+// times.
 
 // ResetUser starts all statistics of a user again from zero, the foreign table's
 // too. Messages of which something happened at or before at are not counted from
@@ -99,10 +100,15 @@ func (t *Transactional) reset(q *gorm.DB, s *foreignSchema, at time.Time, column
 		return err
 	}
 	if len(ids) > 0 {
+		if err := q.Exec(`DELETE FROM `+t.db.own("stats_rollups")+` WHERE stats_id IN ?`, ids).Error; err != nil {
+			return err
+		}
 		err := q.Exec(`UPDATE `+t.db.own("session_stats")+` SET
 				base_sent = 0, base_failed = 0, sent = 0, failed = 0, delivered = 0, read = 0,
 				behind_sent = 0, behind_failed = 0, behind_reason = '',
 				base_last_sent_at = NULL, base_last_failed_at = NULL, last_sent_at = NULL, last_failed_at = NULL,
+				archived_sent = 0, archived_failed = 0, archived_delivered = 0, archived_read = 0,
+				archived_last_sent_at = NULL, archived_last_failed_at = NULL,
 				epoch = epoch + 1, reset_at = `+t.db.later("reset_at", t.db.ownTime())+`, updated_at = `+t.db.ownTime()+`
 			WHERE id IN ?`, t.db.ownTimeArg(at), t.db.ownTimeArg(t.now()), ids).Error
 		if err != nil {

@@ -32,11 +32,14 @@ func (t *Transactional) recordSQLite(ctx context.Context, s *foreignSchema, b *l
 		if err := t.readMessagesSQLite(q, b); err != nil {
 			return err
 		}
-		messages, sessions := b.fold()
+		messages, sessions := b.fold(t.ledgerLimit())
 		if len(messages) == 0 {
 			return nil
 		}
 		if err := t.writeMessagesSQLite(q, messages); err != nil {
+			return err
+		}
+		if err := t.writeRollupsSQLite(q, b.rollups.sorted()); err != nil {
 			return err
 		}
 		if err := t.writeCountersSQLite(q, b, sessions, t.now()); err != nil || b.aside.reason != "" {
@@ -158,8 +161,9 @@ func (t *Transactional) writeCountersSQLite(q *gorm.DB, b *ledgerBatch, sessions
 		rows.end()
 	}
 	latest := func(column, at, recount string, outcome stats.Outcome) string {
-		return column + ` = CASE WHEN d.value->>` + recount + ` THEN (SELECT m.at FROM ` + t.db.own("message_ledger") + ` m
-				WHERE m.stats_id = s.id AND m.epoch = s.epoch AND m.outcome = ` + strconv.Itoa(int(outcome)) + ` ORDER BY m.at DESC LIMIT 1)
+		recounted := `(SELECT m.at FROM ` + t.db.own("message_ledger") + ` m
+				WHERE m.stats_id = s.id AND m.epoch = s.epoch AND m.outcome = ` + strconv.Itoa(int(outcome)) + ` ORDER BY m.at DESC LIMIT 1)`
+		return column + ` = CASE WHEN d.value->>` + recount + ` THEN ` + t.db.later("s.archived_"+column, recounted) + `
 			ELSE ` + t.db.later("s."+column, "d.value->>"+at) + ` END`
 	}
 	return q.Exec(`UPDATE `+t.db.own("session_stats")+` AS s SET

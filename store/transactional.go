@@ -16,7 +16,8 @@ type Transactional struct {
 	db     *DB
 	naming Naming // as configured
 
-	now func() time.Time
+	now  func() time.Time
+	keep atomic.Int64 // how long the ledger remembers, see KeepLedger
 
 	inspecting sync.Mutex
 	found      atomic.Pointer[foreignSchema]
