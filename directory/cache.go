@@ -37,6 +37,8 @@ type found[V any] struct {
 	lasting bool
 	// era is how often everything had been forgotten when the load began.
 	era uint64
+	// loaded is when the load of a value ended.
+	loaded time.Time
 }
 
 // errLasting is a store.ErrNotFound whose absence lasts.
@@ -50,20 +52,30 @@ var errLasting = fmt.Errorf("%w for good", store.ErrNotFound)
 // are given what another load finds. The entries do so for a single key. For all
 // keys at once they would miss the loads of keys that they do not hold yet, which
 // is what the eras are for.
+//
+// Values are held for the grace after their time, for answers while the database is
+// away (see renew). What is forgotten is gone at once, so it is not among them.
 type cache[K comparable, V any] struct {
 	entries *otter.Cache[K, found[V]]
 	era     atomic.Uint64
+
+	fresh  time.Duration // how old a value is answered without asking
+	grace  time.Duration // how much older while the database is away
+	outage *outage
 
 	loads     chan struct{} // bounds the loads
 	refreshes chan struct{} // and those of values that are known already
 }
 
-func newCache[K comparable, V any](o Options, loads, refreshes chan struct{}) *cache[K, V] {
+func newCache[K comparable, V any](o Options, away *outage, loads, refreshes chan struct{}) *cache[K, V] {
 	// A refresh starts when an entry older than a third of the TTL is asked for.
-	// With the expiry that much later, whoever was seen within the TTL is
+	// With the end of its time that much later, whoever was seen within the TTL is
 	// answered from memory.
 	refresh := o.TTL / 3
 	return &cache[K, V]{
+		fresh:     o.TTL + refresh,
+		grace:     o.Grace,
+		outage:    away,
 		loads:     loads,
 		refreshes: refreshes,
 		entries: otter.Must(&otter.Options[K, found[V]]{
@@ -71,20 +83,15 @@ func newCache[K comparable, V any](o Options, loads, refreshes chan struct{}) *c
 			ExpiryCalculator: otter.ExpiryWritingFunc(func(e otter.Entry[K, found[V]]) time.Duration {
 				switch {
 				case e.Value.value != nil:
-					return o.TTL + refresh
+					return o.TTL + refresh + o.Grace
 				case e.Value.lasting:
 					return o.TTL
 				default:
 					return min(negativeTTL, o.TTL)
 				}
 			}),
-			RefreshCalculator: otter.RefreshWritingFunc(func(e otter.Entry[K, found[V]]) time.Duration {
-				if e.Value.value == nil {
-					return neverRefresh
-				}
-				return refresh
-			}),
-			Logger: silent{},
+			RefreshCalculator: refreshing[K, V]{refresh},
+			Logger:            silent{},
 		}),
 	}
 }
@@ -92,6 +99,12 @@ func newCache[K comparable, V any](o Options, loads, refreshes chan struct{}) *c
 // get returns the value of key, loading it when it is not there. The error is
 // store.ErrNotFound, or that of the load, which is not remembered.
 func (c *cache[K, V]) get(ctx context.Context, key K, load func(context.Context) (*V, error)) (*V, error) {
+	// The usual case first, with one look at the clock, the cache's own.
+	if e, ok := c.entries.GetEntry(key); ok && e.Value.value != nil && e.Value.era == c.era.Load() &&
+		e.SnapshotAtNano < e.RefreshableAtNano && e.ExpiresAtNano-e.SnapshotAtNano > int64(c.grace) {
+		return e.Value.value, nil
+	}
+	var asked time.Time // when the value was found to be old
 	for {
 		entry, err := c.entries.Get(ctx, key, loader[K, V]{c, load})
 		switch {
@@ -100,9 +113,20 @@ func (c *cache[K, V]) get(ctx context.Context, key K, load func(context.Context)
 		case entry.era != c.era.Load():
 			// Each time around, everything was forgotten once more.
 			c.entries.Invalidate(key)
+			continue
 		case entry.value == nil:
 			return nil, store.ErrNotFound
-		default:
+		case time.Since(entry.loaded) <= c.fresh:
+			return entry.value, nil
+		case asked.IsZero():
+			asked = time.Now()
+		case !entry.loaded.Before(asked): // just loaded, though its time is short
+			return entry.value, nil
+		}
+		switch old, err := c.renew(ctx, key, entry, loader[K, V]{c, load}); {
+		case err != nil:
+			return nil, err
+		case old:
 			return entry.value, nil
 		}
 	}
@@ -116,15 +140,22 @@ type loader[K comparable, V any] struct {
 
 // Load implements otter.Loader.
 func (l loader[K, V]) Load(ctx context.Context, _ K) (found[V], error) {
-	return l.cache.load(ctx, l.cache.loads, l.load)
+	return l.cache.load(ctx, l.cache.loads, always, l.load)
 }
 
 // Reload implements otter.Loader.
 func (l loader[K, V]) Reload(ctx context.Context, _ K, _ found[V]) (found[V], error) {
-	return l.cache.load(ctx, l.cache.refreshes, l.load)
+	if l.cache.outage.closed() {
+		return found[V]{}, errAway
+	}
+	return l.cache.load(ctx, l.cache.refreshes, l.cache.outage.mayAsk, l.load)
 }
 
-func (c *cache[K, V]) load(ctx context.Context, slots chan struct{}, load func(context.Context) (*V, error)) (found[V], error) {
+// always allows a load of what is not known.
+func always() bool { return true }
+
+// load loads a value when there is a slot for it and, by then, it may.
+func (c *cache[K, V]) load(ctx context.Context, slots chan struct{}, may func() bool, load func(context.Context) (*V, error)) (found[V], error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
 	defer cancel()
 	select {
@@ -133,16 +164,26 @@ func (c *cache[K, V]) load(ctx context.Context, slots chan struct{}, load func(c
 	case <-ctx.Done():
 		return found[V]{}, fmt.Errorf("%w: too many look-ups at once", store.ErrUnavailable)
 	}
-	era := c.era.Load()
+	if !may() {
+		return found[V]{}, errAway
+	}
+	era, began := c.era.Load(), time.Now()
 	value, err := load(ctx)
+	ended := time.Now()
 	switch {
 	case err == nil:
-		return found[V]{value: value, era: era}, nil
+		c.outage.answered(ended.Sub(began))
+		return found[V]{value: value, era: era, loaded: ended}, nil
 	case errors.Is(err, store.ErrNotFound):
+		c.outage.answered(ended.Sub(began))
 		return found[V]{lasting: errors.Is(err, errLasting), era: era}, nil
-	default:
-		return found[V]{}, err
+	case ctx.Err() != nil && !errors.Is(err, store.ErrUnavailable):
+		err = fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	}
+	if errors.Is(err, store.ErrUnavailable) {
+		c.outage.failed()
+	}
+	return found[V]{}, err
 }
 
 func (c *cache[K, V]) forget(key K) { c.entries.Invalidate(key) }
@@ -156,6 +197,32 @@ func (c *cache[K, V]) forgetAll() {
 func (c *cache[K, V]) close() {
 	c.entries.InvalidateAll()
 	c.entries.StopAllGoroutines()
+}
+
+// refreshing is when a used entry is loaded anew.
+type refreshing[K comparable, V any] struct{ after time.Duration }
+
+// RefreshAfterCreate implements otter.RefreshCalculator.
+func (r refreshing[K, V]) RefreshAfterCreate(e otter.Entry[K, found[V]]) time.Duration {
+	if e.Value.value == nil {
+		return neverRefresh
+	}
+	return r.after
+}
+
+// RefreshAfterUpdate implements otter.RefreshCalculator.
+func (r refreshing[K, V]) RefreshAfterUpdate(e otter.Entry[K, found[V]], _ found[V]) time.Duration {
+	return r.RefreshAfterCreate(e)
+}
+
+// RefreshAfterReload implements otter.RefreshCalculator.
+func (r refreshing[K, V]) RefreshAfterReload(e otter.Entry[K, found[V]], _ found[V]) time.Duration {
+	return r.RefreshAfterCreate(e)
+}
+
+// RefreshAfterReloadFailure implements otter.RefreshCalculator.
+func (r refreshing[K, V]) RefreshAfterReloadFailure(otter.Entry[K, found[V]], error) time.Duration {
+	return min(r.after, probeInterval)
 }
 
 // silent drops the cache's own log of failed refreshes: the value in hand is

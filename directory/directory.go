@@ -1,6 +1,7 @@
 // Package directory answers who a caller is, which sessions are theirs and what
 // they have subscribed to, from a bounded cache in front of the transactional
-// database, so that a known caller costs no database call.
+// database, so that a known caller costs no database call, and goes on being known
+// for a while when the database is away.
 package directory
 
 import (
@@ -32,6 +33,10 @@ type Options struct {
 	// without a database call (30 s). What the database says is never older than
 	// TTL plus a third of it.
 	TTL time.Duration
+	// Grace is how much older than that it may be while the database is away or
+	// does not answer (10 min); negative: not at all. What was forgotten is never
+	// answered, and what does not exist is not believed any longer for it.
+	Grace time.Duration
 	// Size bounds the entries of each kind (100,000).
 	Size int
 	// Now is the wall clock.
@@ -39,8 +44,9 @@ type Options struct {
 	// ChangesInterval is how often Watch reads what has changed (1 s).
 	ChangesInterval time.Duration
 	// Trouble is told once when Watch cannot do a part of its work any more ("read
-	// the changes", "remember when keys were used"), and with a nil error once it
-	// can again. Optional. It may be called by two goroutines at once.
+	// the changes", "remember when keys were used") and when callers begin to be
+	// given old answers ("ask the database about callers", see Stale), and with a nil
+	// error once all is well again. Optional. It may be called by several goroutines at once.
 	Trouble func(doing string, err error)
 }
 
@@ -53,6 +59,7 @@ type Directory struct {
 	sessions      *cache[string, store.Session]
 	subscriptions *cache[string, []store.Subscription]
 
+	outage   *outage
 	interval time.Duration
 	trouble  func(doing string, err error)
 	uses     uses
@@ -63,6 +70,10 @@ func New(o Options) *Directory {
 	if o.TTL <= 0 {
 		o.TTL = 30 * time.Second
 	}
+	if o.Grace == 0 {
+		o.Grace = 10 * time.Minute
+	}
+	o.Grace = max(o.Grace, 0)
 	if o.Size <= 0 {
 		o.Size = 100_000
 	}
@@ -75,15 +86,17 @@ func New(o Options) *Directory {
 	if o.Trouble == nil {
 		o.Trouble = func(string, error) {}
 	}
+	away := newOutage(o.Trouble)
 	loads := make(chan struct{}, maxLoads)
 	credentialLoads := make(chan struct{}, maxCredentialLoads)
 	return &Directory{
 		source:        o.Source,
 		now:           o.Now,
-		credentials:   newCache[[sha256.Size]byte, credential](o, credentialLoads, loads),
-		users:         newCache[string, store.User](o, loads, loads),
-		sessions:      newCache[string, store.Session](o, loads, loads),
-		subscriptions: newCache[string, []store.Subscription](o, loads, loads),
+		credentials:   newCache[[sha256.Size]byte, credential](o, away, credentialLoads, loads),
+		users:         newCache[string, store.User](o, away, loads, loads),
+		sessions:      newCache[string, store.Session](o, away, loads, loads),
+		subscriptions: newCache[string, []store.Subscription](o, away, loads, loads),
+		outage:        away,
 		interval:      o.ChangesInterval,
 		trouble:       o.Trouble,
 		uses:          uses{size: o.Size},

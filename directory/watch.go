@@ -87,6 +87,7 @@ func (w *watcher) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	w.directory.outage.reached()
 	if since(w.began, began) > maxBlind || w.mayMiss(changes) {
 		w.directory.ForgetAll()
 	} else {
