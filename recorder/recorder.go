@@ -1,7 +1,11 @@
-// Package recorder brings events into the ledger by group commit: whoever asks
-// while a transaction is running shares the next one. So an event costs a
-// fraction of a commit under load and waits for nobody without it, and what was
-// acknowledged is on disk (contract §8).
+// Package recorder brings items (events, webhooks) into a database by group
+// commit: whoever asks while a transaction is running shares the next one. So an
+// item costs a fraction of a commit under load and waits for nobody without it,
+// and what was acknowledged is on disk (contract §8).
+//
+// While the database is away, items are kept in a journal on local disk and
+// recorded when it is back. They may then be recorded twice, after a crash for
+// instance, so recording has to be idempotent, as the ledger's is.
 package recorder
 
 import (
@@ -11,206 +15,120 @@ import (
 	"sync"
 	"time"
 
-	"github.com/genfity/wa-gateway/stats"
 	"go.uber.org/zap"
+
+	"github.com/genfity/wa-gateway/journal"
 )
 
-// Ledger is where events are counted. Record is atomic: with an error nothing
-// of events was recorded, without one everything is on disk, and there is one
-// result for each event, in their order.
-type Ledger interface {
-	Record(ctx context.Context, events []stats.Event) ([]stats.Recorded, error)
-}
-
 var (
-	// ErrQueueFull means that more events are waiting than Options.MaxQueue
+	// ErrQueueFull means that more items are waiting than Options.MaxQueue
 	// allows. The caller should try again later.
-	ErrQueueFull = errors.New("too many events are waiting to be recorded")
-	// ErrClosed means that the recorder is closing. Events that had not been
+	ErrQueueFull = errors.New("too many items are waiting to be recorded")
+	// ErrClosed means that the recorder is closing. Items that had not been
 	// acknowledged by then may or may not have been recorded; telling them
 	// again does no harm.
 	ErrClosed = errors.New("the recorder is closed")
+	// ErrAway means that the database does not answer, and that nothing may be
+	// kept on local disk instead.
+	ErrAway = errors.New("the database is away")
+	// ErrSpoolFull means that the database is away and that the journal takes no
+	// more either.
+	ErrSpoolFull = errors.New("the database is away and the local journal takes no more")
+	// ErrPoison means that an item alone makes its transaction fail.
+	ErrPoison = errors.New("the database cannot record this")
+	// ErrNotReady means that what is told with Later might be lost at present.
+	ErrNotReady = errors.New("outcomes cannot be kept safely at present")
 )
 
-// Defaults of Options.
-const (
-	DefaultMaxBatch = 2000
-	DefaultMaxQueue = 100_000
-	DefaultTimeout  = 10 * time.Second
-	DefaultRetryMin = 100 * time.Millisecond
-	DefaultRetryMax = 5 * time.Second
-
-	DefaultOutcomeInterval = 50 * time.Millisecond
-)
-
-// Options configure a Recorder. Only Ledger is required.
-type Options struct {
-	Ledger Ledger
-	// MaxBatch is the greatest number of events in one transaction. Larger
-	// calls are recorded in several, between which others get their turn.
-	MaxBatch int
-	// MaxQueue bounds the events of calls that wait, and once more the
-	// outcomes that wait.
-	MaxQueue int
-	// Timeout bounds one transaction.
-	Timeout time.Duration
-	// RetryMin and RetryMax bound the pause before outcomes are tried again;
-	// it doubles each time.
-	RetryMin time.Duration
-	RetryMax time.Duration
-	// OutcomeInterval is how long outcomes that come in after a transaction
-	// gather for the next one. Calls of Record do not wait for it, and take the
-	// outcomes along.
-	OutcomeInterval time.Duration
-	// Unavailable reports whether a ledger's error says nothing about the
-	// events, but that the database is away. After any other error the events
-	// that were together in the transaction are tried apart, so that one that
-	// cannot be recorded does not keep the others from it. Nil means that
-	// every error is of the first kind.
-	Unavailable func(error) bool
-	Logger      *zap.Logger
-}
-
-// Recorder batches events into few transactions. Its methods may be called by
+// Recorder batches items into few transactions. Its methods may be called by
 // many goroutines.
-type Recorder struct {
-	opts   Options
-	cancel context.CancelFunc // ends the transaction under way, see Close
-	wake   chan struct{}
-	done   chan struct{}
+//
+// One goroutine, run, makes up the transactions and is the only reader of the
+// journal. Transactions run in goroutines of their own, at most Options.Writers
+// at a time.
+type Recorder[T, R any] struct {
+	opts    Options[T, R]
+	ctx     context.Context // of the transactions
+	cancel  context.CancelFunc
+	wake    chan struct{}
+	done    chan struct{} // run has ended
+	scratch sync.Pool
+	workers sync.WaitGroup
+	shut    sync.Once
 
-	committed time.Time // when the last transaction ended; run's own
+	chunks    []*chunk  // what was read and not yet acknowledged, in order; run's own
+	shelterAt time.Time // when memory is brought into the journal again; run's own
 
-	mu       sync.Mutex
-	closing  bool
-	calls    []*call       // in the order of their turns
-	waiting  int           // events of calls that are not yet recorded
-	outcomes []stats.Event // in the order of their turns
-	held     int           // outcomes accepted that are not yet settled
-	failures int           // transactions with outcomes that failed in a row
-	retryAt  time.Time     // when outcomes are tried again; zero: now
-}
+	mu      sync.Mutex
+	closing bool
+	breaker breaker
 
-// call is one Record that waits.
-type call struct {
-	events  []stats.Event
-	results []stats.Recorded
-	err     error
-	gone    bool // its caller no longer waits
-	done    chan struct{}
+	calls    []*call[T, R]  // in the order of their turns
+	waiting  int            // items of calls that are not yet recorded
+	spooling int            // calls that are writing to the journal
+	inflight []*batch[T, R] // transactions under way
+	limit    int            // items in the next transaction at most; less than MaxBatch after timeouts
+
+	memory []entry[T] // what Later could not bring into the journal, in the order of their turns
+	held   int        // items of memory, and in transactions from there, that are not settled
+	loaded []entry[T] // read from the journal, in the order of their turns
+	bytes  int        // size of loaded in the journal
+	unread bool       // the journal has, or may have, more
+	more   bool       // what was read last was as much as was asked for
+	readAt time.Time  // not to be read before, after an error
+
+	letters   []letter[T] // dead letters to be stored
+	lettersAt time.Time   // not to be tried before, after an error
+	unburied  int         // failures in a row to store dead letters
+	burying   bool        // some are being stored
+
+	committed time.Time // when the last transaction ended
+	answered  time.Time // when the database last showed that it lives
+
+	refusals, poisonings, readErrors, ackErrors, burials throttle
 }
 
 // New starts a Recorder. It has to be closed.
-func New(opts Options) *Recorder {
-	setDefault(&opts.MaxBatch, DefaultMaxBatch)
-	setDefault(&opts.MaxQueue, DefaultMaxQueue)
-	setDefault(&opts.Timeout, DefaultTimeout)
-	setDefault(&opts.RetryMin, DefaultRetryMin)
-	setDefault(&opts.RetryMax, DefaultRetryMax)
-	setDefault(&opts.OutcomeInterval, DefaultOutcomeInterval)
-	opts.RetryMax = max(opts.RetryMax, opts.RetryMin)
-	if opts.Unavailable == nil {
-		opts.Unavailable = func(error) bool { return true }
+func New[T, R any](o Options[T, R]) *Recorder[T, R] {
+	o.setDefaults()
+	r := &Recorder[T, R]{
+		opts: o, wake: make(chan struct{}, 1), done: make(chan struct{}),
+		limit: o.MaxBatch, unread: o.Journal != nil,
 	}
-	if opts.Logger == nil {
-		opts.Logger = zap.NewNop()
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	r := &Recorder{opts: opts, cancel: cancel, wake: make(chan struct{}, 1), done: make(chan struct{})}
-	go r.run(ctx)
+	r.scratch.New = func() any { return new(scratch) }
+	r.ctx, r.cancel = context.WithCancel(context.Background())
+	go r.run()
 	return r
 }
 
-func setDefault[T int | time.Duration](value *T, fallback T) {
-	if *value <= 0 {
-		*value = fallback
-	}
+// State tells how a Recorder does.
+type State struct {
+	// Away: the database does not answer, since AwaySince.
+	Away      bool
+	AwaySince time.Time
+	// Waiting is the number of items that wait in memory: of calls, and outcomes
+	// that the journal did not take.
+	Waiting int
+	// Journal tells what waits on local disk. It is zero without a journal.
+	Journal journal.Stats
 }
 
-// Record returns when events are on disk, with one result for each. The error
-// is ErrQueueFull, ErrClosed, ctx's own or the ledger's. With an error some of
-// events may have been recorded all the same; telling them again does no harm.
-func (r *Recorder) Record(ctx context.Context, events []stats.Event) ([]stats.Recorded, error) {
-	if len(events) == 0 {
-		return nil, nil
-	}
-	if err := context.Cause(ctx); err != nil {
-		return nil, fmt.Errorf("record events: %w", err)
-	}
-	c := &call{events: events, results: make([]stats.Recorded, 0, len(events)), done: make(chan struct{})}
-	if err := r.enqueue(c); err != nil {
-		return nil, err
-	}
-	select {
-	case <-c.done:
-	case <-ctx.Done():
-		if r.leave(c) {
-			return nil, fmt.Errorf("record events: %w", context.Cause(ctx))
-		}
-		<-c.done
-	}
-	if c.err != nil {
-		return nil, c.err
-	}
-	return c.results, nil
-}
-
-func (r *Recorder) enqueue(c *call) error {
+// State tells how r does.
+func (r *Recorder[T, R]) State() State {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.closing {
-		return ErrClosed
+	s := State{Away: r.breaker.away, Waiting: r.waiting + r.held}
+	if s.Away {
+		s.AwaySince = r.breaker.since
 	}
-	// A call larger than the whole queue gets in when nobody else waits.
-	if r.waiting > 0 && r.waiting+len(c.events) > r.opts.MaxQueue {
-		return ErrQueueFull
+	r.mu.Unlock()
+	if r.opts.Journal != nil {
+		s.Journal = r.opts.Journal.Stats()
 	}
-	r.waiting += len(c.events)
-	r.calls = append(r.calls, c)
-	r.signal()
-	return nil
+	return s
 }
 
-// leave says that the caller of c waits no longer; false when c is done anyway.
-func (r *Recorder) leave(c *call) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	select {
-	case <-c.done:
-		return false
-	default:
-	}
-	// Its events are not read any more once it is gone: they are the caller's.
-	c.gone = true
-	r.waiting -= len(c.events) - len(c.results)
-	c.events = nil
-	return true
-}
-
-// Outcome hands over the outcome of a forwarded message and returns at once. It
-// is tried until the database takes it. False means that it will not be
-// recorded, because too many outcomes are waiting or the recorder is closing.
-func (r *Recorder) Outcome(e stats.Event) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.closing || r.held >= r.opts.MaxQueue {
-		return false
-	}
-	r.held++
-	r.outcomes = append(r.outcomes, e)
-	r.signal()
-	return true
-}
-
-// Pending is the number of events that wait or are being recorded.
-func (r *Recorder) Pending() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.waiting + r.held
-}
-
-// signal wakes the goroutine that records.
-func (r *Recorder) signal() {
+// signal wakes run.
+func (r *Recorder[T, R]) signal() {
 	select {
 	case r.wake <- struct{}{}:
 	default:
@@ -220,9 +138,11 @@ func (r *Recorder) signal() {
 // abortGrace is how long Close waits for a transaction that was told to end.
 const abortGrace = time.Second
 
-// Close refuses what comes from now on and records what waits. When ctx ends
-// first, the rest is given up and the error says how many outcomes that are.
-func (r *Recorder) Close(ctx context.Context) error {
+// Close refuses what comes from now on, records what waits, and closes the
+// journal. What is on local disk is left there for the next start when ctx ends
+// or while the database is away. An error means that something that was only in
+// memory is lost.
+func (r *Recorder[T, R]) Close(ctx context.Context) error {
 	r.mu.Lock()
 	r.closing = true
 	r.signal()
@@ -238,10 +158,26 @@ func (r *Recorder) Close(ctx context.Context) error {
 		}
 	}
 	r.cancel()
+	var err error
+	r.shut.Do(func() { err = r.closeJournal() })
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.held > 0 {
-		return fmt.Errorf("%d outcomes of forwarded messages were not recorded: %w", r.held, ErrClosed)
+		err = errors.Join(fmt.Errorf("%d outcomes of forwarded messages were not recorded: %w", r.held, ErrClosed), err)
+	}
+	return err
+}
+
+func (r *Recorder[T, R]) closeJournal() error {
+	if r.opts.Journal == nil {
+		return nil
+	}
+	if s := r.opts.Journal.Stats(); s.Bytes > 0 {
+		r.opts.Logger.Info("what was not recorded yet waits on local disk for the next start",
+			zap.Int64("count", s.Records), zap.Int64("bytes", s.Bytes))
+	}
+	if err := r.opts.Journal.Close(); err != nil {
+		return fmt.Errorf("closing the journal: %w", err)
 	}
 	return nil
 }

@@ -19,22 +19,30 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 )
 
+type (
+	eventRecorder = recorder.Recorder[stats.Event, stats.Recorded]
+	options       = recorder.Options[stats.Event, stats.Recorded]
+)
+
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // fakeLedger takes latency for each transaction and remembers what it took.
 type fakeLedger struct {
 	latency time.Duration
+	writers int // transactions that may run at a time; 0: 1
 
 	mu      sync.Mutex
 	batches [][]stats.Event
+	tries   int
 	refuse  func([]stats.Event) error // nil: takes everything
 	running int
 }
 
 func (l *fakeLedger) Record(ctx context.Context, events []stats.Event) ([]stats.Recorded, error) {
 	l.mu.Lock()
-	if l.running++; l.running > 1 {
-		panic("two transactions at once")
+	l.tries++
+	if l.running++; l.running > max(l.writers, 1) {
+		panic("too many transactions at once")
 	}
 	latency := l.latency
 	l.mu.Unlock()
@@ -70,6 +78,18 @@ func (l *fakeLedger) setRefuse(f func([]stats.Event) error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.refuse = f
+}
+
+func (l *fakeLedger) attempts() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.tries
+}
+
+func (l *fakeLedger) setLatency(d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.latency = d
 }
 
 func (l *fakeLedger) ids() []string {
@@ -115,10 +135,10 @@ func isAway(err error) bool { return errors.Is(err, errAway) }
 
 // start runs f in a bubble with its own clock, with a recorder that is closed
 // at the end.
-func start(t *testing.T, ledger *fakeLedger, opts recorder.Options, f func(t *testing.T, r *recorder.Recorder)) {
+func start(t *testing.T, ledger *fakeLedger, opts options, f func(t *testing.T, r *eventRecorder)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		opts.Ledger = ledger
+		opts.Commit = ledger.Record
 		r := recorder.New(opts)
 		f(t, r)
 		if err := r.Close(t.Context()); err != nil {
@@ -129,15 +149,15 @@ func start(t *testing.T, ledger *fakeLedger, opts recorder.Options, f func(t *te
 
 func TestRecordAnswersForEachEvent(t *testing.T) {
 	ledger := &fakeLedger{}
-	start(t, ledger, recorder.Options{}, func(t *testing.T, r *recorder.Recorder) {
+	start(t, ledger, options{}, func(t *testing.T, r *eventRecorder) {
 		list := events(3)
 		list[1].UserID, list[2].UserID = "again", "stranger"
 		got, err := r.Record(t.Context(), list)
 		want := []stats.Recorded{{Recorded: true}, {Duplicate: true}, {Err: stats.ErrUnknownUser}}
-		if err != nil || !slices.Equal(got, want) {
+		if err != nil || got.Spooled || !slices.Equal(got.Results, want) {
 			t.Errorf("got %+v, %v", got, err)
 		}
-		if got, err := r.Record(t.Context(), nil); got != nil || err != nil {
+		if got, err := r.Record(t.Context(), nil); got.Results != nil || err != nil {
 			t.Errorf("nothing to record: %v, %v", got, err)
 		}
 	})
@@ -145,12 +165,12 @@ func TestRecordAnswersForEachEvent(t *testing.T) {
 
 func TestThoseWhoWaitShareATransaction(t *testing.T) {
 	ledger := &fakeLedger{latency: 10 * time.Millisecond}
-	start(t, ledger, recorder.Options{}, func(t *testing.T, r *recorder.Recorder) {
+	start(t, ledger, options{}, func(t *testing.T, r *eventRecorder) {
 		begin := time.Now()
 		var wg sync.WaitGroup
 		for i := range 500 {
 			wg.Go(func() {
-				if got, err := r.Record(t.Context(), []stats.Event{event(fmt.Sprint(i))}); err != nil || len(got) != 1 {
+				if got, err := r.Record(t.Context(), []stats.Event{event(fmt.Sprint(i))}); err != nil || len(got.Results) != 1 {
 					t.Error(got, err)
 				}
 			})
@@ -167,7 +187,7 @@ func TestThoseWhoWaitShareATransaction(t *testing.T) {
 
 func TestOneAloneWaitsForNobody(t *testing.T) {
 	ledger := &fakeLedger{latency: 10 * time.Millisecond}
-	start(t, ledger, recorder.Options{}, func(t *testing.T, r *recorder.Recorder) {
+	start(t, ledger, options{}, func(t *testing.T, r *eventRecorder) {
 		begin := time.Now()
 		if _, err := r.Record(t.Context(), events(1)); err != nil {
 			t.Fatal(err)
@@ -180,13 +200,13 @@ func TestOneAloneWaitsForNobody(t *testing.T) {
 
 func TestALargeCallLetsOthersPass(t *testing.T) {
 	ledger := &fakeLedger{latency: 10 * time.Millisecond}
-	start(t, ledger, recorder.Options{MaxBatch: 100}, func(t *testing.T, r *recorder.Recorder) {
+	start(t, ledger, options{MaxBatch: 100}, func(t *testing.T, r *eventRecorder) {
 		begin := time.Now()
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			got, err := r.Record(t.Context(), events(1000))
-			if err != nil || len(got) != 1000 {
-				t.Error(len(got), err)
+			if err != nil || len(got.Results) != 1000 {
+				t.Error(len(got.Results), err)
 			}
 		})
 		synctest.Wait()
@@ -210,7 +230,7 @@ func TestALargeCallLetsOthersPass(t *testing.T) {
 
 func TestTheQueueIsBounded(t *testing.T) {
 	ledger := &fakeLedger{latency: time.Second}
-	start(t, ledger, recorder.Options{MaxQueue: 10}, func(t *testing.T, r *recorder.Recorder) {
+	start(t, ledger, options{MaxQueue: 10}, func(t *testing.T, r *eventRecorder) {
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			if _, err := r.Record(t.Context(), events(25)); err != nil {
@@ -221,7 +241,7 @@ func TestTheQueueIsBounded(t *testing.T) {
 		if _, err := r.Record(t.Context(), events(1)); !errors.Is(err, recorder.ErrQueueFull) {
 			t.Errorf("got %v", err)
 		}
-		if got := r.Pending(); got != 25 {
+		if got := r.State().Waiting; got != 25 {
 			t.Errorf("%d pending", got)
 		}
 		wg.Wait()
@@ -230,7 +250,7 @@ func TestTheQueueIsBounded(t *testing.T) {
 		}
 		taken := 0
 		for range 15 {
-			if r.Outcome(event("outcome")) {
+			if r.Later(event("outcome")) == nil {
 				taken++
 			}
 		}
@@ -242,7 +262,7 @@ func TestTheQueueIsBounded(t *testing.T) {
 
 func TestACallerMayGiveUp(t *testing.T) {
 	ledger := &fakeLedger{latency: time.Second}
-	start(t, ledger, recorder.Options{MaxBatch: 1}, func(t *testing.T, r *recorder.Recorder) {
+	start(t, ledger, options{MaxBatch: 1}, func(t *testing.T, r *eventRecorder) {
 		impatient := errors.New("impatient")
 		var wg sync.WaitGroup
 		for range 3 {
@@ -264,7 +284,7 @@ func TestACallerMayGiveUp(t *testing.T) {
 		if ids := ledger.ids(); len(ids) != 3 || slices.Contains(ids, "changed") {
 			t.Errorf("recorded %v; after the one under way nobody waited but the last", ids)
 		}
-		if n := r.Pending(); n != 0 {
+		if n := r.State().Waiting; n != 0 {
 			t.Errorf("%d pending", n)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
@@ -277,7 +297,7 @@ func TestACallerMayGiveUp(t *testing.T) {
 
 func TestCallersLearnThatTheDatabaseIsAway(t *testing.T) {
 	ledger := &fakeLedger{refuse: func([]stats.Event) error { return fmt.Errorf("ledger: %w", errAway) }}
-	start(t, ledger, recorder.Options{Unavailable: isAway}, func(t *testing.T, r *recorder.Recorder) {
+	start(t, ledger, options{Unavailable: isAway}, func(t *testing.T, r *eventRecorder) {
 		var wg sync.WaitGroup
 		for range 20 {
 			wg.Go(func() {
@@ -291,7 +311,7 @@ func TestCallersLearnThatTheDatabaseIsAway(t *testing.T) {
 		if _, err := r.Record(t.Context(), events(3)); err != nil {
 			t.Error(err)
 		}
-		if n := r.Pending(); n != 0 {
+		if n := r.State().Waiting; n != 0 {
 			t.Errorf("%d pending", n)
 		}
 	})
@@ -300,28 +320,29 @@ func TestCallersLearnThatTheDatabaseIsAway(t *testing.T) {
 func TestOutcomesWaitForTheDatabase(t *testing.T) {
 	ledger := &fakeLedger{refuse: func([]stats.Event) error { return errAway }}
 	core, logs := observer.New(zap.DebugLevel)
-	opts := recorder.Options{Unavailable: isAway, Logger: zap.New(core), RetryMin: 100 * time.Millisecond, RetryMax: 2 * time.Second}
-	start(t, ledger, opts, func(t *testing.T, r *recorder.Recorder) {
+	opts := options{Unavailable: isAway, Logger: zap.New(core), RetryMin: 100 * time.Millisecond, RetryMax: 2 * time.Second}
+	start(t, ledger, opts, func(t *testing.T, r *eventRecorder) {
 		for i := range 50 {
-			r.Outcome(event(fmt.Sprint(i)))
+			_ = r.Later(event(fmt.Sprint(i)))
 		}
 		time.Sleep(time.Minute)
-		attempts := logs.Len()
-		if attempts < 20 || attempts > 70 {
-			t.Errorf("%d attempts in a minute", attempts)
+		if n := ledger.attempts(); n < 20 || n > 70 {
+			t.Errorf("%d attempts in a minute", n)
 		}
-		// Back again: at the latest after RetryMax, or with the first call that
-		// succeeds.
+		// Back again: at the latest after RetryMax. A call waits for it.
 		ledger.setRefuse(nil)
 		if _, err := r.Record(t.Context(), []stats.Event{event("call")}); err != nil {
 			t.Error(err)
 		}
 		time.Sleep(recorder.DefaultOutcomeInterval)
 		synctest.Wait()
+		if logs.Len() != 2 || logs.All()[1].ContextMap()["count"] != int64(50) {
+			t.Errorf("logged %v", logs.All())
+		}
 		if ids := ledger.ids(); len(ids) != 51 {
 			t.Errorf("recorded %v", ids)
 		}
-		if n := r.Pending(); n != 0 {
+		if n := r.State().Waiting; n != 0 {
 			t.Errorf("%d pending", n)
 		}
 	})
@@ -329,8 +350,8 @@ func TestOutcomesWaitForTheDatabase(t *testing.T) {
 
 func TestOutcomesComeBackByThemselves(t *testing.T) {
 	ledger := &fakeLedger{refuse: func([]stats.Event) error { return errAway }}
-	start(t, ledger, recorder.Options{RetryMax: 2 * time.Second}, func(t *testing.T, r *recorder.Recorder) {
-		r.Outcome(event("a"))
+	start(t, ledger, options{RetryMax: 2 * time.Second}, func(t *testing.T, r *eventRecorder) {
+		_ = r.Later(event("a"))
 		time.Sleep(time.Hour)
 		ledger.setRefuse(nil)
 		time.Sleep(3 * time.Second)
@@ -342,17 +363,19 @@ func TestOutcomesComeBackByThemselves(t *testing.T) {
 
 func TestATransactionThatHangsIsEnded(t *testing.T) {
 	ledger := &fakeLedger{latency: time.Hour}
-	start(t, ledger, recorder.Options{Timeout: 5 * time.Second, Unavailable: isAway}, func(t *testing.T, r *recorder.Recorder) {
-		r.Outcome(event("kept"))
-		if _, err := r.Record(t.Context(), events(1)); !errors.Is(err, context.DeadlineExceeded) {
+	start(t, ledger, options{Timeout: 5 * time.Second, Unavailable: isAway}, func(t *testing.T, r *eventRecorder) {
+		_ = r.Later(event("kept"))
+		begin := time.Now()
+		if _, err := r.Record(t.Context(), events(1)); !errors.Is(err, recorder.ErrAway) {
 			t.Errorf("got %v", err)
 		}
-		if n := r.Pending(); n != 1 {
-			t.Errorf("%d pending, want the outcome", n)
+		if waited := time.Since(begin); waited != recorder.DefaultPatience {
+			t.Errorf("waited %v", waited)
 		}
-		ledger.mu.Lock()
-		ledger.latency = 0
-		ledger.mu.Unlock()
+		if s := r.State(); s.Waiting != 1 || !s.Away || s.AwaySince.IsZero() {
+			t.Errorf("%+v, want the outcome to wait", s)
+		}
+		ledger.setLatency(0)
 	})
 	if ids := ledger.ids(); !slices.Contains(ids, "kept") {
 		t.Errorf("recorded %v", ids)
@@ -369,7 +392,7 @@ func TestPoisonHarmsNobodyElse(t *testing.T) {
 	poison := event("poison")
 	poison.Error = "poison"
 	core, logs := observer.New(zap.ErrorLevel)
-	start(t, ledger, recorder.Options{Unavailable: isAway, Logger: zap.New(core)}, func(t *testing.T, r *recorder.Recorder) {
+	start(t, ledger, options{Unavailable: isAway, Logger: zap.New(core)}, func(t *testing.T, r *eventRecorder) {
 		var wg sync.WaitGroup
 		wg.Go(func() { _, _ = r.Record(t.Context(), []stats.Event{event("first")}) })
 		synctest.Wait()
@@ -379,9 +402,9 @@ func TestPoisonHarmsNobodyElse(t *testing.T) {
 					t.Error(err)
 				}
 			})
-			r.Outcome(event(fmt.Sprint("outcome", i)))
+			_ = r.Later(event(fmt.Sprint("outcome", i)))
 		}
-		r.Outcome(poison)
+		_ = r.Later(poison)
 		if _, err := r.Record(t.Context(), []stats.Event{poison}); !errors.Is(err, errPoison) {
 			t.Errorf("got %v", err)
 		}
@@ -398,11 +421,11 @@ func TestPoisonHarmsNobodyElse(t *testing.T) {
 func TestOutcomesOfStrangersAreLogged(t *testing.T) {
 	ledger := &fakeLedger{}
 	core, logs := observer.New(zap.DebugLevel)
-	start(t, ledger, recorder.Options{Logger: zap.New(core)}, func(_ *testing.T, r *recorder.Recorder) {
+	start(t, ledger, options{Logger: zap.New(core), Refused: recorder.RefusedEvent}, func(_ *testing.T, r *eventRecorder) {
 		for range 5 {
 			e := event("m")
 			e.UserID = "stranger"
-			r.Outcome(e)
+			_ = r.Later(e)
 		}
 	})
 	if logs.Len() != 1 || logs.All()[0].ContextMap()["count"] != int64(5) {
@@ -418,7 +441,7 @@ func (brokenLedger) Record(_ context.Context, events []stats.Event) ([]stats.Rec
 }
 
 func TestALedgerThatForgetsIsNotBelieved(t *testing.T) {
-	r := recorder.New(recorder.Options{Ledger: brokenLedger{}})
+	r := recorder.New(options{Commit: brokenLedger{}.Record})
 	if got, err := r.Record(t.Context(), events(2)); err == nil {
 		t.Errorf("got %v", got)
 	}
@@ -430,7 +453,7 @@ func TestALedgerThatForgetsIsNotBelieved(t *testing.T) {
 func TestCloseRecordsWhatWaits(t *testing.T) {
 	ledger := &fakeLedger{latency: time.Second}
 	synctest.Test(t, func(t *testing.T) {
-		r := recorder.New(recorder.Options{Ledger: ledger, MaxBatch: 7})
+		r := recorder.New(options{Commit: ledger.Record, MaxBatch: 7})
 		var wg sync.WaitGroup
 		for range 10 {
 			wg.Go(func() {
@@ -438,7 +461,7 @@ func TestCloseRecordsWhatWaits(t *testing.T) {
 					t.Error(err)
 				}
 			})
-			r.Outcome(event("outcome"))
+			_ = r.Later(event("outcome"))
 		}
 		synctest.Wait()
 		if err := r.Close(t.Context()); err != nil {
@@ -451,8 +474,8 @@ func TestCloseRecordsWhatWaits(t *testing.T) {
 		if _, err := r.Record(t.Context(), events(1)); !errors.Is(err, recorder.ErrClosed) {
 			t.Errorf("got %v", err)
 		}
-		if r.Outcome(event("late")) {
-			t.Error("took an outcome after Close")
+		if err := r.Later(event("late")); !errors.Is(err, recorder.ErrClosed) {
+			t.Errorf("an outcome after Close: %v", err)
 		}
 		if err := r.Close(t.Context()); err != nil {
 			t.Error(err)
@@ -463,7 +486,7 @@ func TestCloseRecordsWhatWaits(t *testing.T) {
 func TestCloseIsBounded(t *testing.T) {
 	ledger := &fakeLedger{latency: time.Hour}
 	synctest.Test(t, func(t *testing.T) {
-		r := recorder.New(recorder.Options{Ledger: ledger, Timeout: 24 * time.Hour, Unavailable: isAway, MaxBatch: 4})
+		r := recorder.New(options{Commit: ledger.Record, Timeout: 24 * time.Hour, Patience: time.Hour, Unavailable: isAway, MaxBatch: 4})
 		var wg sync.WaitGroup
 		for range 3 {
 			wg.Go(func() {
@@ -471,7 +494,7 @@ func TestCloseIsBounded(t *testing.T) {
 					t.Errorf("got %v", err)
 				}
 			})
-			r.Outcome(event("outcome"))
+			_ = r.Later(event("outcome"))
 		}
 		synctest.Wait()
 		begin := time.Now()
@@ -501,7 +524,7 @@ func TestManyAtOnce(t *testing.T) {
 		}
 		return nil
 	}
-	r := recorder.New(recorder.Options{Ledger: ledger, MaxBatch: 50, Unavailable: isAway, RetryMin: time.Microsecond})
+	r := recorder.New(options{Commit: ledger.Record, MaxBatch: 50, Unavailable: isAway, RetryMin: time.Microsecond})
 	var mu sync.Mutex
 	acknowledged := map[string]bool{}
 	ack := func(list []stats.Event) {
@@ -524,14 +547,14 @@ func TestManyAtOnce(t *testing.T) {
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.IntN(20))*time.Millisecond)
 				if got, err := r.Record(ctx, list); err == nil {
-					if len(got) != len(list) {
-						t.Errorf("%d results for %d events", len(got), len(list))
+					if len(got.Results) != len(list) {
+						t.Errorf("%d results for %d events", len(got.Results), len(list))
 					}
 					ack(list)
 				}
 				cancel()
 				outcome := event(fmt.Sprintf("%d/%d", g, i))
-				if r.Outcome(outcome) {
+				if r.Later(outcome) == nil {
 					ack([]stats.Event{outcome})
 				}
 			}
@@ -541,7 +564,7 @@ func TestManyAtOnce(t *testing.T) {
 	if err := r.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if p := r.Pending(); p != 0 {
+	if p := r.State().Waiting; p != 0 {
 		t.Errorf("%d pending", p)
 	}
 	recorded := map[string]bool{}
@@ -559,11 +582,11 @@ func TestManyAtOnce(t *testing.T) {
 }
 
 func BenchmarkOutcome(b *testing.B) {
-	r := recorder.New(recorder.Options{Ledger: &fakeLedger{}, MaxQueue: 1 << 40})
+	r := recorder.New(options{Commit: new(fakeLedger).Record, MaxQueue: 1 << 40})
 	e := event("m")
 	b.ReportAllocs()
 	for b.Loop() {
-		r.Outcome(e)
+		_ = r.Later(e)
 	}
 	if err := r.Close(context.Background()); err != nil {
 		b.Error(err)
@@ -573,12 +596,12 @@ func BenchmarkOutcome(b *testing.B) {
 // Outcomes that nobody waits for share their transactions: one each interval.
 func TestOutcomesGather(t *testing.T) {
 	ledger := &fakeLedger{}
-	opts := recorder.Options{OutcomeInterval: 50 * time.Millisecond}
-	start(t, ledger, opts, func(t *testing.T, r *recorder.Recorder) {
+	opts := options{OutcomeInterval: 50 * time.Millisecond}
+	start(t, ledger, opts, func(t *testing.T, r *eventRecorder) {
 		const count = 1000
 		for i := range count {
-			if !r.Outcome(event(fmt.Sprint(i))) {
-				t.Fatal("refused")
+			if err := r.Later(event(fmt.Sprint(i))); err != nil {
+				t.Fatal(err)
 			}
 			time.Sleep(time.Millisecond)
 		}
@@ -591,7 +614,7 @@ func TestOutcomesGather(t *testing.T) {
 			t.Errorf("%d transactions for %d outcomes in a second", n, count)
 		}
 		// A call does not wait, and takes along what is there.
-		r.Outcome(event("before"))
+		_ = r.Later(event("before"))
 		begin := time.Now()
 		if _, err := r.Record(t.Context(), []stats.Event{event("call")}); err != nil {
 			t.Error(err)

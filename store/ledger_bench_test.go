@@ -103,7 +103,7 @@ func BenchmarkGroupCommit(b *testing.B) {
 		for _, sessions := range []int{1, 500} {
 			b.Run(fmt.Sprintf("%s/sessions=%d", kind, sessions), func(b *testing.B) {
 				_, tr := benchLedger(b, kind, sessions)
-				r := recorder.New(recorder.Options{Ledger: tr})
+				r := recorder.New(recorder.Options[stats.Event, stats.Recorded]{Commit: tr.Record})
 				var n atomic.Int64
 				b.ResetTimer()
 				var wg sync.WaitGroup
