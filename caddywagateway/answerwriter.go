@@ -25,7 +25,7 @@ type copying int
 
 const (
 	copyNone   copying = iota // the answer passes
-	copyJSON                  // a bounded copy of a JSON answer, which passes
+	holdJSON                  // a JSON answer is kept until its end, if it is short, and then passes
 	maskJSON                  // a JSON answer is kept until it has no secrets any more
 	copyOnly                  // the answer is kept, and passes when relay is called
 	statusUsed = 499          // what reverse_proxy writes when the client went away
@@ -41,11 +41,12 @@ type answerWriter struct {
 	mode     copying
 	header   http.Header // the WA server's, and what modules on the way added
 	status   int
-	passed   bool // the client has seen the status
-	keep     bool // a copy is made
-	held     bool // the copy is all there is, for now
-	cut      bool // the copy is not complete
-	streams  bool // the answer has no end that one could wait for
+	passed   bool   // the client has seen the status
+	keep     bool   // a copy is made
+	held     bool   // the copy is all there is, for now
+	before   func() // called once before the client sees anything; may be nil
+	cut      bool   // the copy is not complete
+	streams  bool   // the answer has no end that one could wait for
 	copied   bytes.Buffer
 	scrubber waserver.Scrubber
 	watchdog *watchdog
@@ -76,8 +77,9 @@ func (w *answerWriter) WriteHeader(status int) {
 		strings.HasPrefix(w.header.Get("Content-Type"), "text/event-stream")
 	json := isJSON(w.header)
 	w.held = w.mode == copyOnly || (json && status >= http.StatusBadRequest) ||
-		(w.mode == maskJSON && !w.streams && (json || w.x.mayHoldJSON(w.header)))
-	w.keep = w.held || (w.mode == copyJSON && json)
+		(w.mode == maskJSON && !w.streams && (json || w.x.mayHoldJSON(w.header))) ||
+		(w.mode == holdJSON && !w.streams && json)
+	w.keep = w.held
 	if w.streams && !w.held {
 		w.watchdog.rest()
 	} else {
@@ -88,8 +90,17 @@ func (w *answerWriter) WriteHeader(status int) {
 	}
 }
 
+// ready is for what has to be done before the client sees anything.
+func (w *answerWriter) ready() {
+	if before := w.before; before != nil {
+		w.before = nil
+		before()
+	}
+}
+
 // pass shows the client the status, and what headers it may see.
 func (w *answerWriter) pass() {
+	w.ready()
 	w.passed = true
 	h := w.ResponseWriter.Header()
 	for name, values := range w.header {
@@ -133,21 +144,40 @@ func (w *answerWriter) Write(p []byte) (int, error) {
 	if !w.streams {
 		w.watchdog.touch()
 	}
+	kept := 0
 	if w.keep {
-		room := maxAnswerCopy - w.copied.Len()
-		w.cut = w.cut || room < len(p)
-		w.copied.Write(p[:min(len(p), max(room, 0))])
+		kept = min(len(p), max(maxAnswerCopy-w.copied.Len(), 0))
+		w.cut = w.cut || kept < len(p)
+		w.copied.Write(p[:kept])
 	}
-	if w.held {
+	if w.held && (!w.cut || !w.plain()) {
 		return len(p), nil
 	}
-	w.x.limitWrite()
-	err := w.scrubber.Write(w.ResponseWriter, p)
-	w.endWrite()
-	if err != nil {
+	rest := p
+	if w.held {
+		// Longer than any answer to a message is: it passes from here on.
+		w.held, w.keep = false, false
+		w.pass()
+		if err := w.passOn(w.copied.Bytes()); err != nil {
+			return 0, err
+		}
+		rest = p[kept:]
+	}
+	if err := w.passOn(rest); err != nil {
 		return 0, err
 	}
 	return len(p), nil
+}
+
+// plain tells that a kept answer holds nothing that has to be masked.
+func (w *answerWriter) plain() bool { return w.mode == holdJSON && w.status < http.StatusBadRequest }
+
+// passOn sends content to the client.
+func (w *answerWriter) passOn(p []byte) error {
+	w.x.limitWrite()
+	err := w.scrubber.Write(w.ResponseWriter, p)
+	w.endWrite()
+	return err
 }
 
 // endWrite lets the WA server pause: with HTTP/2 a deadline that passes ends the
@@ -185,10 +215,16 @@ func (w *answerWriter) FlushError() error {
 
 // finish sends what is still here of an answer that has come to its end.
 func (w *answerWriter) finish() error {
-	if w.held {
-		if w.mode == copyOnly {
-			return nil // relay is called by whoever wanted it
+	switch {
+	case w.held && w.mode == copyOnly:
+		return nil // relay is called by whoever wanted it
+	case w.held && w.plain():
+		w.held = false
+		w.pass()
+		if err := w.passOn(w.copied.Bytes()); err != nil {
+			return err
 		}
+	case w.held:
 		return w.relay()
 	}
 	if !w.passed || w.streams {
@@ -211,6 +247,7 @@ func (w *answerWriter) relay() error {
 	case ok:
 		content = masked
 	case mayHideJSON(w.header, content):
+		w.ready()
 		w.header = make(http.Header)
 		if w.x.decision != nil {
 			setLimitHeaders(w.ResponseWriter.Header(), *w.x.decision)

@@ -58,6 +58,12 @@ type App struct {
 	// The cache of callers.
 	Cache *Cache `json:"cache,omitempty"`
 
+	// Where outcomes and events are kept until the database has them.
+	Journal *Journal `json:"journal,omitempty"`
+
+	// How long single messages and webhooks are kept.
+	Retention *Retention `json:"retention,omitempty"`
+
 	// The WA servers behind the gateway. Default: one by the name of main, with
 	// dialect generic, whose address stands in reverse_proxy.
 	WAServers []*WAServer `json:"wa_servers,omitempty"`
@@ -108,6 +114,9 @@ type Cache struct {
 	// The most entries of each kind (credentials, users, sessions,
 	// subscriptions). Default: 100000.
 	Size int `json:"size,omitempty"`
+	// While the database is away, callers that are known go on with what was known
+	// of them, for so long. -1 ends that with ttl. Default: 10m.
+	Grace caddy.Duration `json:"grace,omitempty"`
 }
 
 // CaddyModule returns the Caddy module information.
@@ -174,6 +183,15 @@ func (a *App) validate() error {
 		if a.Cache.Size < 0 {
 			return errors.New("cache: size must not be negative")
 		}
+		if time.Duration(a.Cache.Grace) > day {
+			return errors.New("cache: grace must not be more than 1d")
+		}
+	}
+	if err := a.Journal.validate(); err != nil {
+		return err
+	}
+	if _, err := a.Retention.resolve(); err != nil {
+		return err
 	}
 	names := make(map[string]bool)
 	for _, s := range a.WAServers {
@@ -239,11 +257,16 @@ func (a *App) databaseSettings(repl *caddy.Replacer) (databaseSettings, error) {
 	if err != nil {
 		return databaseSettings{}, err
 	}
+	kept, err := a.Retention.resolve()
+	if err != nil {
+		return databaseSettings{}, err
+	}
 	demo := a.Demo && !a.MigrateOff && transactional == "" && primary == "" && a.onlySandbox()
+	embedded := ""
 	if transactional == "" {
-		transactional = defaultTransactionalDSN
+		transactional, embedded = defaultTransactionalDSN, "data"
 		if demo {
-			transactional = demoTransactionalDSN
+			transactional, embedded = demoTransactionalDSN, "data/demo"
 		}
 	}
 	if primary == "" {
@@ -258,9 +281,12 @@ func (a *App) databaseSettings(repl *caddy.Replacer) (databaseSettings, error) {
 		naming:        naming,
 		migrate:       !a.MigrateOff,
 		demo:          demo,
+		journal:       a.Journal.resolve(repl, embedded),
+		retention:     kept,
 	}
 	if a.Cache != nil {
 		settings.cacheTTL, settings.cacheSize = time.Duration(a.Cache.TTL), a.Cache.Size
+		settings.cacheGrace = time.Duration(a.Cache.Grace)
 	}
 	return settings, nil
 }
@@ -275,12 +301,9 @@ func (a *App) onlySandbox() bool {
 	return true
 }
 
-// Start implements caddy.App. The databases come up in the background; until
-// they are ready the handlers answer 503.
-func (a *App) Start() error {
-	a.databases.run()
-	return nil
-}
+// Start implements caddy.App. The journals are opened; the databases come up in
+// the background, and until they are ready the handlers answer 503.
+func (a *App) Start() error { return a.databases.run() }
 
 // Stop implements caddy.App. The databases are released in Cleanup, after all
 // apps have stopped, since requests still end while the HTTP app drains.

@@ -27,8 +27,16 @@ import (
 //		}
 //		package <name> <messages> [<window>]
 //		cache {
-//			ttl  <duration>
-//			size <number>
+//			ttl   <duration>
+//			size  <number>
+//			grace <duration>|off
+//		}
+//		journal [<folder>] {
+//			max_size <size>
+//			spool    on|off
+//		}
+//		retention {
+//			ledger|hours|webhooks <duration>|forever
 //		}
 //		wa_server [<name> [<url>]] {
 //			url     <url>
@@ -89,6 +97,14 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"cache": func() error {
 			a.Cache = new(Cache)
 			return a.Cache.unmarshal(d)
+		},
+		"journal": func() error {
+			a.Journal = new(Journal)
+			return a.Journal.unmarshal(d)
+		},
+		"retention": func() error {
+			a.Retention = new(Retention)
+			return a.Retention.unmarshal(d)
 		},
 		"wa_server": func() error {
 			s := new(WAServer)
@@ -219,8 +235,35 @@ func (c *Cache) unmarshal(d *caddyfile.Dispenser) error {
 		return d.ArgErr()
 	}
 	return block(d, "cache", map[string]func() error{
-		"ttl":  func() error { return durationArg(d, &c.TTL) },
-		"size": func() error { return numberArg(d, &c.Size) },
+		"ttl":   func() error { return durationArg(d, &c.TTL) },
+		"size":  func() error { return numberArg(d, &c.Size) },
+		"grace": func() error { return durationOrArg(d, &c.Grace, "off") },
+	})
+}
+
+func (j *Journal) unmarshal(d *caddyfile.Dispenser) error {
+	if err := optionalArg(d, &j.Dir); err != nil {
+		return err
+	}
+	return block(d, "journal", map[string]func() error{
+		"max_size": func() error { return sizeArg(d, &j.MaxSize) },
+		"spool": func() error {
+			var on bool
+			err := onOffArg(d, &on)
+			j.SpoolOff = !on
+			return err
+		},
+	})
+}
+
+func (r *Retention) unmarshal(d *caddyfile.Dispenser) error {
+	if err := noArgs(d); err != nil {
+		return err
+	}
+	return block(d, "retention", map[string]func() error{
+		"ledger":   func() error { return durationOrArg(d, &r.Ledger, "forever") },
+		"hours":    func() error { return durationOrArg(d, &r.Hours, "forever") },
+		"webhooks": func() error { return durationOrArg(d, &r.Webhooks, "forever") },
 	})
 }
 
@@ -382,6 +425,19 @@ func durationArg(d *caddyfile.Dispenser, target *caddy.Duration) error {
 	var value string
 	if err := oneArg(d, &value); err != nil {
 		return err
+	}
+	return parseDuration(d, value, target)
+}
+
+// durationOrArg reads a duration, or the word that stands for -1.
+func durationOrArg(d *caddyfile.Dispenser, target *caddy.Duration, word string) error {
+	var value string
+	if err := oneArg(d, &value); err != nil {
+		return err
+	}
+	if value == word {
+		*target = -1
+		return nil
 	}
 	return parseDuration(d, value, target)
 }

@@ -76,6 +76,7 @@ func (o *operator) build() {
 		o.packageCommand(),
 		o.subscriptionCommand(),
 		o.statsCommand(),
+		o.deadLettersCommand(),
 		o.doctorCommand(),
 	)
 }

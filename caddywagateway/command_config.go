@@ -142,12 +142,21 @@ type work struct {
 	db   *store.Transactional
 	args []string
 	now  time.Time
+
+	settings databaseSettings
 }
 
 // withDB makes a function on the transactional database cobra's.
 func (o *operator) withDB(fn func(ctx context.Context, w *work) error) func(context.Context, *output, []string) error {
+	return o.withDBFor(commandTimeout, fn)
+}
+
+// longCommand bounds commands that may read all there is.
+const longCommand = 24 * time.Hour
+
+func (o *operator) withDBFor(timeout time.Duration, fn func(ctx context.Context, w *work) error) func(context.Context, *output, []string) error {
 	return func(ctx context.Context, out *output, args []string) error {
-		ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+		ctx, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
 		c, err := o.load(ctx)
 		if err != nil {
@@ -160,7 +169,7 @@ func (o *operator) withDB(fn func(ctx context.Context, w *work) error) func(cont
 		if err != nil {
 			return err
 		}
-		err = fn(ctx, &work{output: out, db: db, args: args, now: o.now()})
+		err = fn(ctx, &work{output: out, db: db, args: args, now: o.now(), settings: c.settings})
 		return errors.Join(err, db.DB().Close())
 	}
 }

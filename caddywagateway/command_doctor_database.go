@@ -19,9 +19,11 @@ func (d *doctor) checkDatabases(ctx context.Context) {
 		return
 	}
 	defer closeAll() //nolint:errcheck // nothing was written
+	d.checkJournal(transactional.DB(), primary.DB())
 	if d.reachable(ctx, "transactional_db", transactional.DB(), d.config.settings.transactional.DSN) {
 		if d.checkTransactional(ctx, transactional) {
 			d.checkPackages(ctx, transactional)
+			d.checkDeadLetters(ctx, transactional)
 		}
 	}
 	if d.reachable(ctx, "primary_db", primary.DB(), d.config.settings.primary.DSN) {

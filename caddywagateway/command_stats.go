@@ -39,7 +39,7 @@ With --json the documents are those of the gateway's /events/admin/stats.`,
 		})),
 	}
 	addPageFlags(cmd, &limit, &offset)
-	cmd.AddCommand(o.statsReset())
+	cmd.AddCommand(o.statsReset(), o.statsExport(), o.statsVerify())
 	return cmd
 }
 

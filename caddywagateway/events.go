@@ -234,6 +234,16 @@ func (e *Events) serveAdmin(w http.ResponseWriter, r *http.Request, match *route
 	switch {
 	case match.Route.Endpoint == routes.AdminStats:
 		return e.app.serveAllStats(w, r)
+	case match.Route.Endpoint == routes.AdminExport:
+		return e.serveExport(w, r)
+	case match.Route.Endpoint == routes.AdminDeadLetters:
+		return e.app.serveDeadLetters(w, r)
+	case match.Route.Endpoint == routes.AdminDeadLetter && reset:
+		return e.app.dropDeadLetter(w, r, match.Param(routes.ParamLetter))
+	case match.Route.Endpoint == routes.AdminDeadLetter:
+		return e.app.serveDeadLetter(w, r, match.Param(routes.ParamLetter))
+	case match.Route.Endpoint == routes.AdminRetry:
+		return e.app.retryDeadLetter(w, r, match.Param(routes.ParamLetter))
 	case match.Route.Endpoint == routes.AdminUserStats && reset:
 		return e.app.resetStats(w, r, userID, "")
 	case match.Route.Endpoint == routes.AdminUserStats:

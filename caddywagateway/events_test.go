@@ -283,7 +283,7 @@ func (s *setup) testSetSemantics(t *testing.T) {
 
 func (s *setup) testStatsShape(t *testing.T) {
 	session := s.addSession(t, "ev-shape")
-	at := time.Date(2025, 3, 1, 12, 0, 0, 123_000_000, time.UTC)
+	at := time.Now().UTC().AddDate(0, 0, -30).Truncate(time.Minute).Add(123 * time.Millisecond)
 	for i, status := range []string{"sent", "sent", "failed"} {
 		body := eventOf(alice, session, fmt.Sprintf("s%d", i), status, at.Add(time.Duration(i)*time.Minute))
 		s.call("POST", "/events/message", body, nil).wantAnswer(t, 200, "")
@@ -291,7 +291,7 @@ func (s *setup) testStatsShape(t *testing.T) {
 	want := map[string]any{
 		"user_id": alice, "session_id": session, "success_rate": 66.67,
 		"total_messages_sent": 2.0, "total_messages_failed": 1.0, "total_messages_delivered": 0.0, "total_messages_read": 0.0,
-		"last_message_sent_at": "2025-03-01T12:01:00.123Z", "last_message_failed_at": "2025-03-01T12:02:00.123Z",
+		"last_message_sent_at": at.Add(time.Minute).Format(time.RFC3339Nano), "last_message_failed_at": at.Add(2 * time.Minute).Format(time.RFC3339Nano),
 	}
 	for path, header := range map[string][]string{
 		"/events/stats/session/" + alice + "/" + session:       as(alice, aliceSession),

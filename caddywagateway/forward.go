@@ -47,6 +47,10 @@ func (x *exchange) pass() error {
 		return err
 	}
 	if x.match.Route.Limited {
+		if err := x.app.databases.events.Ready(); err != nil && !x.isTest() {
+			// What cannot be counted is not sent.
+			return unavailable("Messages cannot be counted at the moment; try again later", err)
+		}
 		if x.call.Recipients, err = x.countRecipients(b); err != nil {
 			return err
 		}

@@ -151,7 +151,8 @@ func (g *gateway) ready() {
 	deadline := time.Now().Add(30 * time.Second)
 	for {
 		res := g.call("GET", "/api/wa/health", "", nil)
-		if state, _ := res.at("data", "dependencies", "transactional_db", "status").(string); state == stateUp {
+		up := func(name string) bool { return res.at("data", "dependencies", name, "status") == stateUp }
+		if up("transactional_db") && up("primary_db") {
 			return
 		}
 		if time.Now().After(deadline) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/genfity/wa-gateway/ratelimit"
+	"github.com/genfity/wa-gateway/recorder"
 )
 
 // The states of a dependency.
@@ -16,6 +17,7 @@ const (
 	stateStarting = "starting"
 	stateUnknown  = "unknown"
 	stateSandbox  = "sandbox"
+	stateSpooling = "spooling" // events wait on local disk for a database
 )
 
 // dependency is the state of one thing that the gateway needs. Causes of trouble
@@ -83,6 +85,7 @@ func (a *App) checkAll(ctx context.Context) map[string]dependency {
 			return a.checkDatabase(ctx, a.databases.primary.DB().Ping)
 		},
 		"limiter": a.checkLimiter,
+		"journal": func(context.Context) dependency { return a.databases.checkJournals() },
 	}
 	for _, s := range a.WAServers {
 		name := "wa_server"
@@ -115,6 +118,23 @@ func measure(check func() error) dependency {
 		return dependency{Status: stateDown, LatencyMS: &ms}
 	}
 	return dependency{Status: stateUp, LatencyMS: &ms}
+}
+
+// checkJournals tells whether outcomes and events can be kept on local disk.
+func (d *databases) checkJournals() dependency {
+	if !d.opened.Load() {
+		return dependency{Status: stateStarting}
+	}
+	state := dependency{Status: stateUp}
+	for _, s := range []recorder.State{d.events.State(), d.webhooks.State()} {
+		switch {
+		case s.Journal.Err != nil, s.Journal.Full:
+			return dependency{Status: stateDown}
+		case s.Away:
+			state.Status = stateSpooling
+		}
+	}
+	return state
 }
 
 func (a *App) checkDatabase(ctx context.Context, ping func(context.Context) error) dependency {

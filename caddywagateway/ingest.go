@@ -2,19 +2,32 @@ package caddywagateway
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
-	"mime"
 	"net/http"
-	"net/url"
 	"slices"
 	"time"
-	"unicode/utf8"
 
 	"github.com/genfity/wa-gateway/recorder"
 	"github.com/genfity/wa-gateway/stats"
 	"github.com/genfity/wa-gateway/store"
 )
+
+// recorders tells whether events can be taken yet: the HTTP app may be faster than
+// ours when both start.
+func (a *App) recorders() (*databases, error) {
+	if !a.databases.opened.Load() {
+		return nil, unavailable("The gateway is starting; try again in a moment", nil)
+	}
+	return a.databases, nil
+}
+
+// eventAnswer is the data of the answer to an event. Spooled: it is on this
+// gateway's disk, and counted when the database is back.
+type eventAnswer struct {
+	Recorded  bool `json:"recorded"`
+	Duplicate bool `json:"duplicate"`
+	Spooled   bool `json:"spooled,omitempty"`
+}
 
 // recordOne takes one event. It is acknowledged when it is on disk.
 func (e *Events) recordOne(w http.ResponseWriter, r *http.Request, raw []byte) error {
@@ -22,24 +35,47 @@ func (e *Events) recordOne(w http.ResponseWriter, r *http.Request, raw []byte) e
 	if err != nil {
 		return eventRefusal(err)
 	}
-	results, err := e.app.databases.recorder.Record(r.Context(), []stats.Event{event})
+	d, err := e.app.recorders()
+	if err != nil {
+		return err
+	}
+	answer, err := d.events.Record(r.Context(), []stats.Event{event})
 	if err != nil {
 		return recordFailure(err)
 	}
-	result := results[0]
-	if result.Err != nil {
-		return refuse(http.StatusUnprocessableEntity, "The event was not recorded: "+result.Err.Error()).
-			with(map[string]string{"field": unknownField(result.Err), "reason": result.Err.Error()})
+	if answer.Spooled {
+		return writeAnswer(w, http.StatusOK, "Event recorded", eventAnswer{Recorded: true, Spooled: true})
 	}
-	return writeAnswer(w, http.StatusOK, "Event recorded", map[string]bool{
-		"recorded": result.Recorded, "duplicate": result.Duplicate,
-	})
+	result := answer.Results[0]
+	if result.Err != nil {
+		return resultRefusal(result.Err)
+	}
+	return writeAnswer(w, http.StatusOK, "Event recorded", eventAnswer{Recorded: result.Recorded, Duplicate: result.Duplicate})
+}
+
+// resultRefusal is the answer to an event that the ledger does not take.
+func resultRefusal(err error) error {
+	field := ""
+	switch {
+	case errors.Is(err, stats.ErrTooOld):
+		return refuse(http.StatusBadRequest, "The event is too old: "+err.Error()).
+			with(map[string]string{"field": "timestamp", "reason": err.Error()})
+	case errors.Is(err, recorder.ErrPoison):
+		return refuse(http.StatusUnprocessableEntity, "The event cannot be recorded, and was set aside for the operator").because(err)
+	case errors.Is(err, stats.ErrUnknownUser):
+		field = "user_id"
+	default:
+		field = "session_id"
+	}
+	return refuse(http.StatusUnprocessableEntity, "The event was not recorded: "+err.Error()).
+		with(map[string]string{"field": field, "reason": err.Error()})
 }
 
 // batchAnswer is the data of the answer to a batch.
 type batchAnswer struct {
 	Recorded   int              `json:"recorded"`
 	Duplicates int              `json:"duplicates"`
+	Spooled    int              `json:"spooled,omitempty"` // of Recorded
 	Rejected   []stats.Rejected `json:"rejected"`
 }
 
@@ -55,14 +91,21 @@ func (e *Events) recordBatch(w http.ResponseWriter, r *http.Request, raw []byte)
 		out.Rejected = []stats.Rejected{}
 	}
 	if len(batch.Events) > 0 {
-		results, err := e.app.databases.recorder.Record(r.Context(), batch.Events)
+		d, err := e.app.recorders()
+		if err != nil {
+			return err
+		}
+		answer, err := d.events.Record(r.Context(), batch.Events)
 		if err != nil {
 			return recordFailure(err)
 		}
-		for i, result := range results {
+		if answer.Spooled {
+			out.Recorded, out.Spooled = len(batch.Events), len(batch.Events)
+		}
+		for i, result := range answer.Results {
 			switch {
 			case result.Err != nil:
-				out.Rejected = append(out.Rejected, stats.Rejected{Index: batch.Index[i], Reason: result.Err.Error()})
+				out.Rejected = append(out.Rejected, stats.Rejected{Index: batch.Index[i], Reason: rejection(result.Err)})
 			case result.Duplicate:
 				out.Duplicates++
 			default:
@@ -93,98 +136,27 @@ func eventRefusal(err error) error {
 	}
 }
 
+// rejection says why one event of a batch was not recorded. What the database says
+// of it is the operator's.
+func rejection(err error) string {
+	if errors.Is(err, recorder.ErrPoison) {
+		return "cannot be recorded, and was set aside for the operator"
+	}
+	return err.Error()
+}
+
 // recordFailure is the answer to events that could not be recorded: nothing of
 // them was acknowledged, and they may be told again.
 func recordFailure(err error) error {
-	if errors.Is(err, recorder.ErrQueueFull) || errors.Is(err, recorder.ErrClosed) {
+	switch {
+	case errors.Is(err, recorder.ErrPoison):
+		return resultRefusal(err)
+	case errors.Is(err, recorder.ErrQueueFull), errors.Is(err, recorder.ErrClosed):
 		return unavailable("Too many events are waiting; try again later", err)
-	}
-	if errors.Is(err, store.ErrUnavailable) {
-		return databaseFailure(err)
+	case errors.Is(err, recorder.ErrSpoolFull):
+		return unavailable("The database cannot be reached, and no more events can be kept; try again later", err)
+	case errors.Is(err, recorder.ErrAway), errors.Is(err, store.ErrUnavailable):
+		return unavailable("The database cannot be reached; try again later", err)
 	}
 	return unavailable("The events could not be recorded; try again later", err)
-}
-
-func unknownField(err error) string {
-	if errors.Is(err, stats.ErrUnknownUser) {
-		return "user_id"
-	}
-	return "session_id"
-}
-
-// recordWebhook keeps a WA server's native webhook in the primary database, once
-// however often it is delivered. With dialect generic the native payload is the
-// event of contract §8, so it is counted as well.
-func (e *Events) recordWebhook(w http.ResponseWriter, r *http.Request, raw []byte) error {
-	payload, err := webhookPayload(r.Header.Get("Content-Type"), raw)
-	if err != nil {
-		return err
-	}
-	hook := store.WebhookEvent{Source: e.server.Name, Payload: payload, ReceivedAt: time.Now()}
-	hook.SessionID, hook.EventType = describeWebhook(payload)
-	duplicate, err := e.app.databases.primary.AddWebhookEvent(r.Context(), &hook)
-	if err != nil {
-		return databaseFailure(err)
-	}
-	counted := false
-	if event, err := stats.ParseEvent(payload, time.Now()); err == nil {
-		results, err := e.app.databases.recorder.Record(r.Context(), []stats.Event{event})
-		if err != nil {
-			return recordFailure(err)
-		}
-		counted = results[0].Err == nil && results[0].Recorded
-		if err := e.app.databases.primary.MarkWebhookEventProcessed(r.Context(), hook.ID); err != nil {
-			return databaseFailure(err)
-		}
-	}
-	return writeAnswer(w, http.StatusOK, "Webhook recorded", map[string]bool{
-		"recorded": !duplicate, "duplicate": duplicate, "counted": counted,
-	})
-}
-
-// webhookPayload brings a webhook to JSON: JSON as it is, a form as an object of
-// its fields.
-func webhookPayload(contentType string, raw []byte) ([]byte, error) {
-	if len(raw) == 0 {
-		return nil, refuse(http.StatusBadRequest, "The body is empty")
-	}
-	if mediaType, _, _ := mime.ParseMediaType(contentType); mediaType == "application/x-www-form-urlencoded" {
-		form, err := url.ParseQuery(string(raw))
-		if err != nil {
-			return nil, refuse(http.StatusBadRequest, "The form cannot be parsed")
-		}
-		fields := make(map[string]any, len(form))
-		for name, values := range form {
-			if len(values) == 1 {
-				fields[name] = values[0]
-			} else {
-				fields[name] = values
-			}
-		}
-		return json.Marshal(fields)
-	}
-	if !json.Valid(raw) || !utf8.Valid(raw) {
-		return nil, refuse(http.StatusBadRequest, "Send the webhook as JSON or as a form")
-	}
-	return raw, nil
-}
-
-// describeWebhook finds what a payload says of its session and type, for
-// looking it up later. Both may be empty.
-func describeWebhook(payload []byte) (sessionID, eventType string) {
-	var top map[string]json.RawMessage
-	if json.Unmarshal(payload, &top) != nil {
-		return "", ""
-	}
-	text := func(names ...string) string {
-		for _, name := range names {
-			var s string
-			if json.Unmarshal(top[name], &s) == nil && s != "" && len(s) <= stats.MaxIDLength {
-				return s
-			}
-		}
-		return ""
-	}
-	return text("session_id", "sessionId", "session", "instance", "instanceName"),
-		text("event", "type", "event_type", "status")
 }

@@ -26,7 +26,7 @@ func (s *setup) key(t *testing.T, want store.NewKey) (secret string, key *store.
 // tablePath fills in a route's pattern for alice.
 func tablePath(prefix string, route *routes.Route, session string) string {
 	return prefix + strings.NewReplacer(routes.ParamSession, session, routes.ParamUser, alice,
-		routes.ParamChat, "628123456789@s.whatsapp.net").Replace(strings.Join(route.Pattern, "/"))
+		routes.ParamChat, "628123456789@s.whatsapp.net", routes.ParamLetter, "cm4x0a8z90000").Replace(strings.Join(route.Pattern, "/"))
 }
 
 // TestKeyScopes goes through both tables: a key with a scope may do what the rows

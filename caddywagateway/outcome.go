@@ -3,6 +3,7 @@ package caddywagateway
 import (
 	"context"
 	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 	"go.uber.org/zap"
@@ -23,11 +24,14 @@ func (x *exchange) send(b *body) error {
 		// client may go away, since a message that was sent must be counted so.
 		out = out.WithContext(context.WithoutCancel(out.Context()))
 	}
-	w := x.newAnswerWriter(copyJSON)
+	w := x.newAnswerWriter(holdJSON)
+	// On disk before the client has its answer: whoever was told of a message can
+	// rely on its being counted.
+	w.before = func() { x.recordOutcome(w) }
 	done := false
 	defer func() {
 		if !done { // reverse_proxy ends broken streams by a panic
-			x.recordOutcome(w)
+			w.ready()
 		}
 	}()
 	err = x.roundTrip(w, out, b)
@@ -35,10 +39,11 @@ func (x *exchange) send(b *body) error {
 	if !w.passed && b.stream.err() != nil {
 		// The gateway itself refused the rest of the body: neither sent nor
 		// failed, and no message of the caller's rate.
+		w.before = nil
 		x.returnLimit()
 		return err
 	}
-	x.recordOutcome(w)
+	w.ready()
 	if !w.passed && x.decision != nil {
 		setLimitHeaders(x.w.Header(), *x.decision)
 	}
@@ -55,12 +60,11 @@ func (x *exchange) recordOutcome(w *answerWriter) {
 	if x.isTest() {
 		return
 	}
-	for _, event := range x.outcomeEvents(w) {
-		if !x.app.databases.recorder.Outcome(event) {
-			x.logger.Error("an outcome was lost: the queue to the database is full",
-				zap.String("user_id", event.UserID), zap.String("session_id", event.SessionID),
-				zap.String("message_id", event.MessageID), zap.String("status", string(event.Status)))
-		}
+	events := x.outcomeEvents(w)
+	if err := x.app.databases.events.Later(events...); err != nil {
+		x.logger.Error("the outcome of a message was lost: it can be kept nowhere",
+			zap.String("user_id", x.call.UserID), zap.String("session_id", x.call.SessionID),
+			zap.Int("messages", len(events)), zap.Error(err))
 	}
 }
 
@@ -74,9 +78,10 @@ func (x *exchange) outcomeEvents(w *answerWriter) []stats.Event {
 		event := stats.Event{
 			UserID: x.call.UserID, SessionID: x.call.SessionID,
 			Type: x.call.Endpoint.MessageType(), Status: stats.Sent,
-			// The time before the call, so that no event of the WA server about
-			// the same message can seem to be older than its sending.
-			At: x.start.UTC().Truncate(stats.Resolution),
+			// The time before the call, and not finer than WA servers tell theirs,
+			// so that no event about the same message can seem to be older than its
+			// sending.
+			At: x.start.UTC().Truncate(time.Second), FirstAt: x.start.UTC().Truncate(stats.Resolution),
 		}
 		switch {
 		case i < len(messages) && len(messages) > 1, len(messages) == 1 && x.call.Recipients == 1:

@@ -14,29 +14,32 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/genfity/wa-gateway/directory"
-	"github.com/genfity/wa-gateway/recorder"
 	"github.com/genfity/wa-gateway/store"
 )
 
 // databases are the two databases and what lives on top of them: the directory
-// of callers and the recorder of events. They outlive a config reload as long as
-// their settings stay the same.
+// of callers and the recorders of events and webhooks. They outlive a config
+// reload as long as their settings stay the same.
 type databases struct {
 	settings      databaseSettings
 	logger        *zap.Logger
 	transactional *store.Transactional
 	primary       *store.Primary
 	directory     *directory.Directory
-	recorder      *recorder.Recorder
+	// events and webhooks are there once opened is true.
+	events   *eventRecorder
+	webhooks *webhookRecorder
 
 	pools []*store.DB
 
-	start  sync.Once
-	ctx    context.Context
-	cancel context.CancelFunc
-	done   chan struct{}
+	start    sync.Once
+	startErr error
+	ctx      context.Context
+	cancel   context.CancelFunc
+	done     chan struct{}
 
-	ready atomic.Bool
+	opened atomic.Bool // events can be taken
+	ready  atomic.Bool // the databases can be asked
 }
 
 // databaseSettings are what makes two configurations share their databases.
@@ -48,6 +51,9 @@ type databaseSettings struct {
 	demo          bool
 	cacheTTL      time.Duration
 	cacheSize     int
+	cacheGrace    time.Duration
+	journal       journalSettings
+	retention     retention
 }
 
 // key identifies the settings without showing them: the pool prints its keys
@@ -55,6 +61,7 @@ type databaseSettings struct {
 func (s databaseSettings) key() string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q", []any{
 		s.transactional, s.primary, s.naming, s.migrate, s.demo, s.cacheTTL, s.cacheSize,
+		s.cacheGrace, s.journal, s.retention,
 	}))
 	return hex.EncodeToString(sum[:])
 }
@@ -82,6 +89,7 @@ func newDatabases(settings databaseSettings, logger *zap.Logger) (*databases, er
 	}
 	d.pools = append(d.pools, db)
 	d.transactional = store.NewTransactional(db, settings.naming)
+	d.transactional.KeepLedger(settings.retention.ledger)
 
 	if settings.primary.DSN != settings.transactional.DSN {
 		if db, err = store.Open(settings.primary); err != nil {
@@ -92,46 +100,56 @@ func newDatabases(settings databaseSettings, logger *zap.Logger) (*databases, er
 	d.primary = store.NewPrimary(db)
 
 	d.directory = directory.New(directory.Options{
-		Source: d.transactional, TTL: settings.cacheTTL, Size: settings.cacheSize,
+		Source: d.transactional, TTL: settings.cacheTTL, Size: settings.cacheSize, Grace: settings.cacheGrace,
 		Trouble: d.logTrouble,
-	})
-	d.recorder = recorder.New(recorder.Options{
-		Ledger: d.transactional, Logger: logger.Named("recorder"),
-		Unavailable: func(err error) bool { return errors.Is(err, store.ErrUnavailable) },
 	})
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	return d, nil
 }
 
-// run brings the databases up in the background, once however many
-// configurations use them: own tables up to date, schema looked at, demo data.
-// It tries again until it succeeds, and then follows the changes that the
-// operator's commands and other gateways make, until the last user lets go.
-func (d *databases) run() {
+// run opens the journals, which may fail, and brings the databases up in the
+// background, once however many configurations use them: own tables up to date,
+// schema looked at, demo data. It tries again until it succeeds, and then follows
+// the changes that the operator's commands and other gateways make, until the last
+// user lets go.
+func (d *databases) run() error {
 	d.start.Do(func() {
+		if d.startErr = d.openRecorders(); d.startErr != nil {
+			close(d.done)
+			return
+		}
+		d.opened.Store(true)
 		go func() {
 			defer close(d.done)
-			wait := 250 * time.Millisecond
-			for {
-				err := d.bringUp(d.ctx)
-				if err == nil {
-					d.ready.Store(true)
-					d.directory.Watch(d.ctx)
-					return
-				}
-				if d.ctx.Err() != nil {
-					return
-				}
-				d.logger.Error("databases are not ready; trying again", zap.Error(err), zap.Duration("wait", wait))
-				select {
-				case <-d.ctx.Done():
-					return
-				case <-time.After(wait):
-				}
-				wait = min(2*wait, 10*time.Second)
+			if !d.bringUpUntilReady() {
+				return
 			}
+			d.ready.Store(true)
+			var sweeps sync.WaitGroup
+			sweeps.Go(func() { d.sweep(d.ctx) })
+			d.directory.Watch(d.ctx)
+			sweeps.Wait()
 		}()
 	})
+	return d.startErr
+}
+
+// bringUpUntilReady is false when the last user let go before it succeeded.
+func (d *databases) bringUpUntilReady() bool {
+	wait := 250 * time.Millisecond
+	for {
+		err := d.bringUp(d.ctx)
+		if err == nil || d.ctx.Err() != nil {
+			return err == nil
+		}
+		d.logger.Error("databases are not ready; trying again", zap.Error(err), zap.Duration("wait", wait))
+		select {
+		case <-d.ctx.Done():
+			return false
+		case <-time.After(wait):
+		}
+		wait = min(2*wait, 10*time.Second)
+	}
 }
 
 // logTrouble tells when the directory can no longer follow the database, and when
@@ -206,8 +224,8 @@ func (d *databases) logMigration(database string, report *store.MigrateReport) {
 		zap.Strings("missing_tables", report.MissingTables))
 }
 
-// drainTimeout bounds how long the last outcomes may take to reach the database
-// when the gateway stops.
+// drainTimeout bounds how long the last events may take to reach the databases
+// when the gateway stops. What does not stays in the journals.
 const drainTimeout = 10 * time.Second
 
 // Destruct implements caddy.Destructor: it writes what is still queued and
@@ -215,9 +233,12 @@ const drainTimeout = 10 * time.Second
 func (d *databases) Destruct() error {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
-	errs := []error{d.recorder.Close(ctx)}
-	d.cancel()
 	d.start.Do(func() { close(d.done) }) // never run: nothing to wait for
+	var errs []error
+	if d.opened.Load() {
+		errs = append(errs, d.closeRecorders(ctx))
+	}
+	d.cancel()
 	select {
 	case <-d.done:
 	case <-ctx.Done():

@@ -1,6 +1,7 @@
 package caddywagateway
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -22,6 +23,7 @@ const testCaddyfile = `{
 	wa_gateway {
 		transactional_db {DSN}
 		primary_db sqlite://{DIR}/primary.db
+		journal {DIR}/journal
 		wa_server main {WA} {
 			token ` + waToken + `
 		}
@@ -45,6 +47,21 @@ http://:{PORT} {
 	{SITE}
 }
 `
+
+// TestMain keeps what Caddy would write into its data folder, where a test names no
+// other, out of the user's own.
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "wa-gateway-test-")
+	if err == nil {
+		err = os.Setenv("XDG_DATA_HOME", dir)
+	}
+	if err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
 
 // setup is a gateway with the cast of the tests, before a recording WA server.
 type setup struct {

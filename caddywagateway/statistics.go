@@ -48,6 +48,10 @@ func timeOrNil(t time.Time) *time.Time {
 // serveUserStats shows a user's statistics, with those of their sessions. A user
 // who has sent nothing has zeros; one who does not exist and never did is 404.
 func (a *App) serveUserStats(w http.ResponseWriter, r *http.Request, userID string) error {
+	series, err := parseSeries(r.URL.Query(), time.Now())
+	if err != nil {
+		return err
+	}
 	db := a.databases.transactional
 	totals, sessions, err := db.UserTotals(r.Context(), userID)
 	if errors.Is(err, store.ErrNotFound) {
@@ -57,6 +61,9 @@ func (a *App) serveUserStats(w http.ResponseWriter, r *http.Request, userID stri
 	}
 	if err != nil {
 		return databaseFailure(err)
+	}
+	if series != nil {
+		return a.serveSeries(w, r, series, userID, "")
 	}
 	view := viewTotals(userID, "", totals)
 	view.Sessions = make([]totalsView, 0, len(sessions))
@@ -69,8 +76,11 @@ func (a *App) serveUserStats(w http.ResponseWriter, r *http.Request, userID stri
 // serveSessionStats shows the statistics of one session. Without a user in the
 // path it is the caller's session, or, for the admin, its present owner's.
 func (a *App) serveSessionStats(w http.ResponseWriter, r *http.Request, caller *gate.Grant, userID, sessionID string) error {
+	series, err := parseSeries(r.URL.Query(), time.Now())
+	if err != nil {
+		return err
+	}
 	if userID == "" {
-		var err error
 		if userID, err = a.sessionOwner(r, caller, sessionID); err != nil {
 			return err
 		}
@@ -92,6 +102,9 @@ func (a *App) serveSessionStats(w http.ResponseWriter, r *http.Request, caller *
 	}
 	if err != nil {
 		return databaseFailure(err)
+	}
+	if series != nil {
+		return a.serveSeries(w, r, series, userID, sessionID)
 	}
 	return writeAnswer(w, http.StatusOK, "OK", viewTotals(userID, sessionID, totals))
 }
@@ -127,12 +140,11 @@ const (
 
 // serveAllStats shows the totals of everybody, and the users page by page.
 func (a *App) serveAllStats(w http.ResponseWriter, r *http.Request) error {
-	query := r.URL.Query()
-	limit, err := pageNumber(query.Get("limit"), defaultPage, maxPage)
+	limit, err := queryLimit(r)
 	if err != nil {
-		return refuse(http.StatusBadRequest, "limit must be a whole number from 1 to "+strconv.Itoa(maxPage))
+		return err
 	}
-	offset, err := pageNumber(query.Get("offset"), 0, 1<<31)
+	offset, err := pageNumber(r.URL.Query().Get("offset"), 0, 1<<31)
 	if err != nil {
 		return refuse(http.StatusBadRequest, "offset must be a whole number")
 	}
@@ -151,6 +163,14 @@ func (a *App) serveAllStats(w http.ResponseWriter, r *http.Request) error {
 		Limit      int          `json:"limit"`
 		Offset     int          `json:"offset"`
 	}{viewTotals("", "", total), list, count, limit, offset})
+}
+
+func queryLimit(r *http.Request) (int, error) {
+	limit, err := pageNumber(r.URL.Query().Get("limit"), defaultPage, maxPage)
+	if err != nil {
+		return 0, refuse(http.StatusBadRequest, "limit must be a whole number from 1 to "+strconv.Itoa(maxPage))
+	}
+	return limit, nil
 }
 
 func pageNumber(text string, fallback, most int) (int, error) {

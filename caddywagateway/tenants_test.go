@@ -208,7 +208,7 @@ func credentials(session string) []attempt {
 
 // pathOf fills a pattern in.
 func pathOf(prefix string, route routes.Route, user, session, chat string) string {
-	return strings.NewReplacer(routes.ParamUser, user, routes.ParamSession, session, routes.ParamChat, chat).
+	return strings.NewReplacer(routes.ParamUser, user, routes.ParamSession, session, routes.ParamChat, chat, routes.ParamLetter, "cm4x0a8z90000").
 		Replace(prefix + strings.Join(route.Pattern, "/"))
 }
 

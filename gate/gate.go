@@ -116,12 +116,14 @@ func (g *Gate) Admit(ctx context.Context, r *Request) (*Grant, error) {
 	if grant.Match.Route.Anonymous {
 		return grant, nil
 	}
+	if grant.Match.Route.Class == routes.ClassIngest {
+		// No database has a part in it: events are kept until there is one.
+		return grant, g.waServer(ctx, r, grant)
+	}
 	if !g.Ready() {
 		return grant, ErrStarting
 	}
 	switch grant.Match.Route.Class {
-	case routes.ClassIngest:
-		return grant, g.waServer(ctx, r, grant)
 	case routes.ClassAdmin:
 		return grant, g.admin(ctx, r)
 	case routes.ClassOwn, routes.ClassStats:

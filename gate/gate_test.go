@@ -112,7 +112,7 @@ func request(method, path string, header ...string) *Request {
 func everyRow(do func(route *routes.Route, r *Request)) {
 	for prefix, table := range map[string]*routes.Table{routes.Prefix: routes.API, routes.EventsPrefix: routes.Events} {
 		for _, route := range table.Routes() {
-			path := strings.NewReplacer(routes.ParamSession, "a1", routes.ParamUser, "alice", routes.ParamChat, "c").Replace(strings.Join(route.Pattern, "/"))
+			path := strings.NewReplacer(routes.ParamSession, "a1", routes.ParamUser, "alice", routes.ParamChat, "c", routes.ParamLetter, "cm4x").Replace(strings.Join(route.Pattern, "/"))
 			do(&route, request(route.Method, prefix+path))
 		}
 	}

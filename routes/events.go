@@ -19,6 +19,10 @@ const (
 	AdminStats        waserver.Endpoint = "admin-stats"
 	AdminUserStats    waserver.Endpoint = "admin-user-stats"
 	AdminSessionStats waserver.Endpoint = "admin-session-stats"
+	AdminExport       waserver.Endpoint = "admin-export"
+	AdminDeadLetters  waserver.Endpoint = "admin-dead-letters"
+	AdminDeadLetter   waserver.Endpoint = "admin-dead-letter"
+	AdminRetry        waserver.Endpoint = "admin-retry"
 )
 
 // The classes below EventsPrefix tell who may call (contract §3): the WA server,
@@ -38,6 +42,11 @@ var Events = NewTable([]Route{
 	{Method: http.MethodGet, Pattern: []string{"stats", "session", ParamSession}, Endpoint: SessionStats, Class: ClassStats, Scopes: []Scope{ScopeRead}},
 	{Method: http.MethodGet, Pattern: []string{"stats", "session", ParamUser, ParamSession}, Endpoint: SessionStats, Class: ClassStats, Scopes: []Scope{ScopeRead}},
 	{Method: http.MethodGet, Pattern: []string{"admin", "stats"}, Endpoint: AdminStats, Class: ClassAdmin},
+	{Method: http.MethodGet, Pattern: []string{"admin", "stats", "export"}, Endpoint: AdminExport, Class: ClassAdmin},
+	{Method: http.MethodGet, Pattern: []string{"admin", "dead-letters"}, Endpoint: AdminDeadLetters, Class: ClassAdmin},
+	{Method: http.MethodGet, Pattern: []string{"admin", "dead-letters", ParamLetter}, Endpoint: AdminDeadLetter, Class: ClassAdmin},
+	{Method: http.MethodDelete, Pattern: []string{"admin", "dead-letters", ParamLetter}, Endpoint: AdminDeadLetter, Class: ClassAdmin},
+	{Method: http.MethodPost, Pattern: []string{"admin", "dead-letters", ParamLetter, "retry"}, Endpoint: AdminRetry, Class: ClassAdmin},
 	{Method: http.MethodGet, Pattern: []string{"admin", "stats", "user", ParamUser}, Endpoint: AdminUserStats, Class: ClassAdmin},
 	{Method: http.MethodDelete, Pattern: []string{"admin", "stats", "user", ParamUser}, Endpoint: AdminUserStats, Class: ClassAdmin},
 	{Method: http.MethodGet, Pattern: []string{"admin", "stats", "session", ParamUser, ParamSession}, Endpoint: AdminSessionStats, Class: ClassAdmin},

@@ -90,7 +90,7 @@ func (t *Table) Match(method string, segments []string) (*Match, error) {
 func matches(pattern, segments []string) bool {
 	for i, want := range pattern {
 		switch want {
-		case ParamSession, ParamUser:
+		case ParamSession, ParamUser, ParamLetter:
 			if !ValidID(segments[i]) {
 				return false
 			}

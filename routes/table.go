@@ -47,6 +47,7 @@ const (
 	ParamSession = "{id}"
 	ParamChat    = "{chat_id}"
 	ParamUser    = "{user_id}"
+	ParamLetter  = "{letter_id}"
 )
 
 // Route is one row of the table.

@@ -63,6 +63,7 @@ type DB struct {
 	pools  []*sql.DB // the first one writes
 
 	backend   string
+	identity  string
 	file      *sqliteFile // nil on PostgreSQL
 	migrating sync.Mutex
 }

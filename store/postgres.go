@@ -39,7 +39,10 @@ func openPostgres(dsn string, conns int) (*DB, error) {
 	pool.SetConnMaxLifetime(connMaxLifetime)
 	pool.SetConnMaxIdleTime(connMaxIdleTime)
 
-	db := &DB{backend: Postgres, pools: []*sql.DB{pool}}
+	db := &DB{
+		backend: Postgres, pools: []*sql.DB{pool},
+		identity: postgresIdentity(cfg.Host, cfg.Port, cfg.Database),
+	}
 	g, err := newGorm(postgres.New(postgres.Config{Conn: pool}), db.namer(nil))
 	if err != nil {
 		return nil, err

@@ -39,7 +39,7 @@ func openSQLite(path string, conns int) (*DB, error) {
 		return nil, errors.New("the SQLite DSN takes a path and no options")
 	}
 
-	db := &DB{backend: SQLite, file: &sqliteFile{path: filepath.Clean(path)}}
+	db := &DB{backend: SQLite, identity: sqliteIdentity(path), file: &sqliteFile{path: filepath.Clean(path)}}
 	writer, err := db.file.pool("&_txlock=immediate&_timefmt="+url.QueryEscape(sqliteTime), 1)
 	if err != nil {
 		return nil, err

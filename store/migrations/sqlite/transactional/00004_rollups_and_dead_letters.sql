@@ -45,7 +45,7 @@ CREATE INDEX wa_gateway_message_ledger_uncounted ON wa_gateway_message_ledger (s
 -- the event keeps one row however often it is told.
 CREATE TABLE wa_gateway_dead_letters (
     id           text PRIMARY KEY NOT NULL,
-    source       text NOT NULL, -- outcome or event
+    source       text NOT NULL, -- event, outcome or webhook
     user_id      text NOT NULL DEFAULT '',
     session_id   text NOT NULL DEFAULT '',
     message_id   text NOT NULL DEFAULT '',
