@@ -34,6 +34,16 @@ func (b *breaker) blocks(now time.Time, inflight int) bool {
 // errHangs is why a database is away whose transaction is still under way.
 var errHangs = errors.New("the database does not answer in time")
 
+// knownAway reports whether the database is away as far as can be told: not when
+// its next try is due and nothing is left to try it with. Whoever comes next has
+// to be let through then. r.mu is held.
+func (r *Recorder[T, R]) knownAway(now time.Time) bool {
+	if !r.breaker.away || now.Before(r.breaker.retryAt) {
+		return r.breaker.away
+	}
+	return len(r.inflight) > 0 || r.held > 0 || r.unread || len(r.loaded) > 0 || len(r.letters) > 0 || r.burying
+}
+
 // lost notes that the database is away. r.mu is held.
 func (r *Recorder[T, R]) lost(now time.Time, cause error) {
 	r.breaker.retryAt = now.Add(r.backoff(r.breaker.failures))

@@ -14,7 +14,8 @@ type call[T, R any] struct {
 	err     error
 	spool   bool // its items are to be brought into the journal by its caller
 	stay    bool // they were not taken there: the database is all that is left
-	since   time.Time
+	begin   time.Time
+	since   time.Time    // when it last got on; from begin on
 	flight  *batch[T, R] // the transaction that it is in
 	ended   bool         // done is closed; what is under way is nobody's business any more
 	done    chan struct{}
@@ -39,8 +40,8 @@ func (r *Recorder[T, R]) Record(ctx context.Context, items []T) (Answer[R], erro
 	if err := context.Cause(ctx); err != nil {
 		return Answer[R]{}, fmt.Errorf("record: %w", err)
 	}
-	c := &call[T, R]{items: items, done: make(chan struct{})}
-	r.enqueue(c)
+	begin := time.Now()
+	c := &call[T, R]{items: items, begin: begin, since: begin, done: make(chan struct{})}
 	if err := r.await(ctx, c); err != nil {
 		return Answer[R]{}, err
 	}
@@ -55,8 +56,7 @@ func (r *Recorder[T, R]) Record(ctx context.Context, items []T) (Answer[R], erro
 	if cause := context.Cause(ctx); cause != nil {
 		return Answer[R]{}, fmt.Errorf("record: %w", cause)
 	}
-	again := &call[T, R]{items: items, stay: true, done: make(chan struct{})}
-	r.enqueue(again)
+	again := &call[T, R]{items: items, begin: begin, since: begin, stay: true, done: make(chan struct{})}
 	if err := r.await(ctx, again); err != nil {
 		return Answer[R]{}, err
 	}
@@ -71,7 +71,6 @@ func (r *Recorder[T, R]) enqueue(c *call[T, R]) {
 	now := time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c.since = now
 	r.waiting += len(c.items)
 	switch {
 	case r.closing:
@@ -104,9 +103,12 @@ func (r *Recorder[T, R]) hopeless(c *call[T, R], now time.Time) bool {
 	return r.breaker.retryAt.After(r.deadline(c))
 }
 
-// deadline is until when c waits: Patience from the last sign of life. A call
-// in a transaction waits for that one's. r.mu is held.
+// deadline is until when c waits. What cannot be spooled waits for Patience from
+// the database's last sign of life, in a transaction that one's. r.mu is held.
 func (r *Recorder[T, R]) deadline(c *call[T, R]) time.Time {
+	if r.opts.Spool && !c.stay {
+		return c.begin.Add(r.opts.Patience)
+	}
 	since, life := c.since, r.answered
 	if c.flight != nil {
 		life = c.flight.answered
@@ -117,9 +119,11 @@ func (r *Recorder[T, R]) deadline(c *call[T, R]) time.Time {
 	return since.Add(r.opts.Patience)
 }
 
-// await returns when c has ended; with an error when its caller is gone.
+// await gives c its place and returns when it has ended; with an error when its
+// caller is gone.
 func (r *Recorder[T, R]) await(ctx context.Context, c *call[T, R]) error {
-	patience := time.NewTimer(r.opts.Patience)
+	patience := time.NewTimer(time.Until(c.begin.Add(r.opts.Patience)))
+	r.enqueue(c)
 	defer patience.Stop()
 	for {
 		select {

@@ -109,14 +109,9 @@ func (r *Recorder[T, R]) roomy() error {
 	return nil
 }
 
-// cut reports whether the database is known to be away. When nothing is left to
-// try it with, whoever comes next has to be let through.
+// cut reports whether the database is known to be away.
 func (r *Recorder[T, R]) cut() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.breaker.away {
-		return false
-	}
-	idle := len(r.inflight) == 0 && r.held == 0 && len(r.loaded) == 0 && !r.unread
-	return !idle || time.Now().Before(r.breaker.retryAt)
+	return r.knownAway(time.Now())
 }

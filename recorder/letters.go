@@ -86,7 +86,7 @@ func (r *Recorder[T, R]) describe(l letter[T]) zap.Field {
 func (r *Recorder[T, R]) bury(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.letters) == 0 || r.burying || r.breaker.away || now.Before(r.lettersAt) {
+	if r.buryAt().After(now) {
 		return
 	}
 	r.burying = true
@@ -94,6 +94,20 @@ func (r *Recorder[T, R]) bury(now time.Time) {
 	letters := append([]letter[T](nil), r.letters[:n]...)
 	r.letters = append([]letter[T](nil), r.letters[n:]...)
 	r.workers.Go(func() { r.storeLetters(letters) })
+}
+
+// buryAt is when dead letters are to be stored. While the database is away they
+// are the try if there is nothing else. r.mu is held.
+func (r *Recorder[T, R]) buryAt() time.Time {
+	switch {
+	case len(r.letters) == 0, r.burying:
+		return never
+	case !r.breaker.away:
+		return r.lettersAt
+	case len(r.inflight) > 0, len(r.memory) > 0, len(r.loaded) > 0, len(r.calls) > 0:
+		return never
+	}
+	return latest(r.lettersAt, r.breaker.retryAt)
 }
 
 func (r *Recorder[T, R]) storeLetters(letters []letter[T]) {
@@ -121,6 +135,8 @@ func (r *Recorder[T, R]) storeLetters(letters []letter[T]) {
 		return
 	}
 	r.unburied, r.lettersAt = 0, time.Time{}
+	r.answered = now
+	r.back()
 	r.settleLetters(letters)
 	if n, ok := r.poisonings.add(now, len(letters)); ok {
 		r.opts.Logger.Warn("what cannot be recorded was put among the dead letters", zap.Int("count", n),

@@ -92,9 +92,9 @@ type Options[T, R any] struct {
 	// Poison makes the result of an item that alone makes Commit fail. Without it
 	// the call that such an item came with fails with ErrPoison.
 	Poison func(reason error) R
-	// DeadLetter keeps what cannot be recorded. It is tried until it succeeds;
-	// nothing leaves the journal before. It may see a letter twice. Without it
-	// such items are logged and given up.
+	// DeadLetter keeps what cannot be recorded, in the same database. It is tried
+	// until it succeeds; nothing leaves the journal before. It may see a letter
+	// twice. Without it such items are logged and given up.
 	DeadLetter func(ctx context.Context, letters []DeadLetter[T]) error
 	// Describe names an item in log lines.
 	Describe func(T) zap.Field
@@ -105,7 +105,9 @@ type Options[T, R any] struct {
 	// is of the first kind.
 	Unavailable func(error) bool
 
-	// Patience is how long Record waits for a database that does not answer.
+	// Patience is how long Record waits for the database before it spools. Where
+	// it cannot spool it waits longer as long as transactions succeed, and fails
+	// when the database has not answered for so long.
 	Patience time.Duration
 	// Writers is how many transactions run at a time. While the database is away
 	// it is one.

@@ -116,7 +116,7 @@ type State struct {
 // State tells how r does.
 func (r *Recorder[T, R]) State() State {
 	r.mu.Lock()
-	s := State{Away: r.breaker.away, Waiting: r.waiting + r.held}
+	s := State{Away: r.knownAway(time.Now()), Waiting: r.waiting + r.held}
 	if s.Away {
 		s.AwaySince = r.breaker.since
 	}

@@ -34,6 +34,7 @@ type fakeLedger struct {
 	mu      sync.Mutex
 	batches [][]stats.Event
 	tries   int
+	peak    int                       // transactions that ran at a time
 	refuse  func([]stats.Event) error // nil: takes everything
 	running int
 }
@@ -44,6 +45,7 @@ func (l *fakeLedger) Record(ctx context.Context, events []stats.Event) ([]stats.
 	if l.running++; l.running > max(l.writers, 1) {
 		panic("too many transactions at once")
 	}
+	l.peak = max(l.peak, l.running)
 	latency := l.latency
 	l.mu.Unlock()
 	defer func() { l.mu.Lock(); l.running--; l.mu.Unlock() }()
@@ -578,18 +580,6 @@ func TestManyAtOnce(t *testing.T) {
 	}
 	if len(acknowledged) < 1600 {
 		t.Errorf("only %d events acknowledged", len(acknowledged))
-	}
-}
-
-func BenchmarkOutcome(b *testing.B) {
-	r := recorder.New(options{Commit: new(fakeLedger).Record, MaxQueue: 1 << 40})
-	e := event("m")
-	b.ReportAllocs()
-	for b.Loop() {
-		_ = r.Later(e)
-	}
-	if err := r.Close(context.Background()); err != nil {
-		b.Error(err)
 	}
 }
 

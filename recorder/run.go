@@ -230,9 +230,7 @@ func (r *Recorder[T, R]) take(now time.Time) (b *batch[T, R], wait time.Duration
 			soonest(r.breaker.retryAt)
 		}
 	}
-	if len(r.letters) > 0 && !r.burying && !r.breaker.away {
-		soonest(r.lettersAt)
-	}
+	soonest(r.buryAt())
 	if r.breaker.away && len(r.memory) > 0 && r.opts.Journal != nil {
 		soonest(r.shelterAt)
 	}
