@@ -9,9 +9,8 @@ import (
 	"github.com/genfity/wa-gateway/stats"
 )
 
-// Exports go through a table page by page, each page one short statement on a
-// connection that cannot write, so they take as little memory and hold up as
-// little for a table of any size. What changes meanwhile may be in an export as
+// Exports go through a table page by page, each page one short statement, so they
+// take as little memory and hold up as little for a table of any size. What changes meanwhile may be in an export as
 // it was before or after.
 
 // exportPage is how many rows one statement reads.
@@ -83,14 +82,12 @@ func (t *Transactional) ExportSessions(ctx context.Context, f ExportFilter, fn f
 	var user, session string // the last one read; no id is empty
 	return exporting(func() ([]ExportedSession, error) {
 		var rows []totalsRow
-		err := t.looking(ctx, func(s *foreignSchema) error {
-			return t.db.readSettledOn(ctx, s.reader, func(q *gorm.DB) error {
-				rows = nil
-				columns, values := f.owner()
-				from, args := t.allTotals(s, columns, values...)
-				return q.Raw(`SELECT * FROM `+from+` WHERE (user_id, session_id) > (?, ?) ORDER BY user_id, session_id LIMIT ?`,
-					append(args, user, session, exportPage)...).Scan(&rows).Error
-			})
+		err := t.read(ctx, func(q *gorm.DB, s *foreignSchema) error {
+			rows = nil
+			columns, values := f.owner()
+			from, args := t.allTotals(s, columns, values...)
+			return q.Raw(`SELECT * FROM `+from+` WHERE (user_id, session_id) > (?, ?) ORDER BY user_id, session_id LIMIT ?`,
+				append(args, user, session, exportPage)...).Scan(&rows).Error
 		})
 		if err != nil {
 			return nil, failure("export sessions", err)
@@ -133,7 +130,7 @@ func (f ExportFilter) within(db *DB, column string) (sql string, args []any) {
 // their order.
 func (f ExportFilter) counters(ctx context.Context, t *Transactional) ([]int64, error) {
 	var ids []int64
-	err := t.db.readSettled(ctx, func(q *gorm.DB) error {
+	err := t.db.read(ctx, func(q *gorm.DB) error {
 		ids = nil
 		q = q.Table(t.db.ownName("session_stats")).Select("id").Order("id")
 		columns, values := f.owner()

@@ -9,12 +9,10 @@ import (
 // CountSessions returns how many sessions ExportSessions will hand over.
 func (t *Transactional) CountSessions(ctx context.Context, f ExportFilter) (int64, error) {
 	var count int64
-	err := t.looking(ctx, func(s *foreignSchema) error {
-		return t.db.readSettledOn(ctx, s.reader, func(q *gorm.DB) error {
-			columns, values := f.owner()
-			from, args := t.allTotals(s, columns, values...)
-			return q.Raw(`SELECT count(*) FROM `+from, args...).Scan(&count).Error
-		})
+	err := t.read(ctx, func(q *gorm.DB, s *foreignSchema) error {
+		columns, values := f.owner()
+		from, args := t.allTotals(s, columns, values...)
+		return q.Raw(`SELECT count(*) FROM `+from, args...).Scan(&count).Error
 	})
 	return count, failure("count sessions", err)
 }

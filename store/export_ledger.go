@@ -120,7 +120,7 @@ func (t *Transactional) exportRows(ctx context.Context, f ExportFilter, table ex
 	var last *exportRow
 	return exporting(func() ([]exportRow, error) {
 		var rows []exportRow
-		err := t.db.readSettled(ctx, func(q *gorm.DB) error {
+		err := t.db.readOrdered(ctx, func(q *gorm.DB) error {
 			rows = nil
 			sql, args := t.exportSQL(f, table, session, last)
 			return q.Raw(sql, args...).Scan(&rows).Error

@@ -9,29 +9,41 @@ import (
 
 // What retention, verification and export share.
 
-// settled gives a transaction the settings that the ledger's own have.
-func (db *DB) settled(q *gorm.DB, mode string) error {
+// Whatever the planner believes of the tables, what is done piece by piece must
+// look each piece up: a join by hash or merge would read a table as a whole for
+// every piece. Rows that are wanted in the order of an index are read in it, not
+// gathered and sorted.
+const (
+	pieceSettings   = `SELECT set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)`
+	orderedSettings = `SELECT set_config('enable_bitmapscan', 'off', true)`
+)
+
+// settled gives a transaction the settings that the ledger's own have, and these.
+func (db *DB) settled(q *gorm.DB, mode string, more ...string) error {
 	if db.backend != Postgres {
 		return nil
 	}
-	if err := q.Exec("SET TRANSACTION ISOLATION LEVEL READ COMMITTED" + mode).Error; err != nil {
-		return err
+	for _, statement := range append([]string{"SET TRANSACTION ISOLATION LEVEL READ COMMITTED" + mode, ledgerSettings, pieceSettings}, more...) {
+		if err := q.Exec(statement).Error; err != nil {
+			return err
+		}
 	}
-	return q.Exec(ledgerSettings).Error
+	return nil
+}
+
+// readOrdered is read with all these settings.
+func (db *DB) readOrdered(ctx context.Context, fn func(q *gorm.DB) error) error {
+	return db.readSettled(ctx, db.gorm, fn, orderedSettings)
 }
 
 // readSettled is read with these settings, in a transaction that cannot write.
-func (db *DB) readSettled(ctx context.Context, fn func(q *gorm.DB) error) error {
-	return db.readSettledOn(ctx, db.gorm, fn)
-}
-
-func (db *DB) readSettledOn(ctx context.Context, reader *gorm.DB, fn func(q *gorm.DB) error) error {
+func (db *DB) readSettled(ctx context.Context, reader *gorm.DB, fn func(q *gorm.DB) error, more ...string) error {
 	return db.readOn(ctx, reader, func(q *gorm.DB) error {
 		if db.backend != Postgres {
 			return fn(q) // its connections for reading refuse to write anyway
 		}
 		return q.Transaction(func(q *gorm.DB) error {
-			if err := db.settled(q, ", READ ONLY"); err != nil {
+			if err := db.settled(q, ", READ ONLY", more...); err != nil {
 				return err
 			}
 			return fn(q)

@@ -83,7 +83,7 @@ func (p *purge) run(ctx context.Context) error {
 // page finds the shelves with something old of the sessions after an id, and
 // returns the last of these sessions, 0 when there are none.
 func (p *purge) page(ctx context.Context, after int64) (shelves []purgeShelf, last int64, err error) {
-	err = p.t.db.readSettled(ctx, func(q *gorm.DB) error {
+	err = p.t.db.readOrdered(ctx, func(q *gorm.DB) error {
 		shelves, last = nil, 0
 		err := q.Raw(`SELECT coalesce(max(id), 0) FROM (SELECT id FROM `+p.t.db.own("session_stats")+` WHERE id > ? ORDER BY id LIMIT ?) x`,
 			after, purgePage).Scan(&last).Error
@@ -99,7 +99,8 @@ func (p *purge) page(ctx context.Context, after int64) (shelves []purgeShelf, la
 // purgeShelvesSQL looks into the index message_ledger_latest for each session,
 // each of its epochs, which it finds by leaps, and each outcome, and into
 // message_ledger_uncounted for each session. (Both are partial, and SQLite wants
-// to read their condition.)
+// to read their condition. Where a row is asked for by a scalar subquery and not by
+// EXISTS, PostgreSQL cannot make a join over the whole ledger of it.)
 func (t *Transactional) purgeShelvesSQL() string {
 	ledger := t.db.own("message_ledger")
 	next := func(id, than string) string {
@@ -111,11 +112,12 @@ func (t *Transactional) purgeShelvesSQL() string {
 			UNION ALL
 			SELECT e.id, ` + next("e.id", " AND m.epoch > e.epoch") + ` FROM epochs e WHERE e.epoch IS NOT NULL),
 		outcomes AS (SELECT 1 AS outcome UNION ALL SELECT 2)
-		SELECT e.id AS stats_id, e.epoch, o.outcome FROM epochs e CROSS JOIN outcomes o WHERE e.epoch IS NOT NULL AND EXISTS (
-			SELECT 1 FROM ` + ledger + ` m WHERE m.stats_id = e.id AND m.epoch = e.epoch AND m.outcome = o.outcome AND m.outcome <> 0 AND m.at < ` + t.db.ownTime() + `)
+		SELECT e.id AS stats_id, e.epoch, o.outcome FROM epochs e CROSS JOIN outcomes o WHERE e.epoch IS NOT NULL AND (
+			SELECT 1 FROM ` + ledger + ` m WHERE m.stats_id = e.id AND m.epoch = e.epoch AND m.outcome = o.outcome AND m.outcome <> 0
+				AND m.at < ` + t.db.ownTime() + ` LIMIT 1) = 1
 		UNION ALL
-		SELECT p.id, 0, 0 FROM page p WHERE EXISTS (
-			SELECT 1 FROM ` + ledger + ` m WHERE m.stats_id = p.id AND m.outcome = 0 AND m.at < ` + t.db.ownTime() + `)
+		SELECT p.id, 0, 0 FROM page p WHERE (
+			SELECT 1 FROM ` + ledger + ` m WHERE m.stats_id = p.id AND m.outcome = 0 AND m.at < ` + t.db.ownTime() + ` LIMIT 1) = 1
 		ORDER BY 1, 2, 3`
 }
 
@@ -143,7 +145,7 @@ func (p *purge) empty(ctx context.Context, shelf purgeShelf) (gone int64, err er
 // time of the last of them. No lock is held meanwhile.
 func (p *purge) old(ctx context.Context, shelf purgeShelf, from time.Time) (ids []string, last time.Time, err error) {
 	db := p.t.db
-	err = db.readSettled(ctx, func(q *gorm.DB) error {
+	err = db.readOrdered(ctx, func(q *gorm.DB) error {
 		ids = ids[:0]
 		sql, args := p.t.purgeOldSQL(shelf, from, p.before, p.opts.batch())
 		return each(q, sql, func(scan func(dest ...any) error) error {

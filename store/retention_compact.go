@@ -45,7 +45,7 @@ type compaction struct {
 func (c *compaction) run(ctx context.Context) error {
 	for after := int64(0); ; {
 		var ids []int64
-		err := c.t.db.readSettled(ctx, func(q *gorm.DB) error {
+		err := c.t.db.readOrdered(ctx, func(q *gorm.DB) error {
 			ids = nil
 			return q.Raw(c.t.compactSessionsSQL(), after, compactFrom, c.t.db.ownTimeArg(c.before), purgePage).Scan(&ids).Error
 		})
@@ -64,8 +64,8 @@ func (c *compaction) run(ctx context.Context) error {
 // compactSessionsSQL lists sessions with something to do: one look into the
 // primary key for each.
 func (t *Transactional) compactSessionsSQL() string {
-	return `SELECT s.id FROM ` + t.db.own("session_stats") + ` s WHERE s.id > ? AND EXISTS (
-			SELECT 1 FROM ` + t.db.own("stats_rollups") + ` r WHERE r.stats_id = s.id AND r.minutes = ? AND r.start < ` + t.db.ownTime() + `)
+	return `SELECT s.id FROM ` + t.db.own("session_stats") + ` s WHERE s.id > ? AND (
+			SELECT 1 FROM ` + t.db.own("stats_rollups") + ` r WHERE r.stats_id = s.id AND r.minutes = ? AND r.start < ` + t.db.ownTime() + ` LIMIT 1) = 1
 		ORDER BY s.id LIMIT ?`
 }
 
@@ -101,7 +101,7 @@ func (c *compaction) until(ctx context.Context, id int64) (time.Time, error) {
 		return time.UnixMicro(found[0]).UTC().Truncate(compactTo * time.Minute), nil
 	}
 	var until time.Time
-	err := db.readSettled(ctx, func(q *gorm.DB) error {
+	err := db.readOrdered(ctx, func(q *gorm.DB) error {
 		first, err := start(q, 0)
 		if err != nil || first.IsZero() {
 			until = first

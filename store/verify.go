@@ -82,7 +82,7 @@ func (t *Transactional) Verify(ctx context.Context, opts VerifyOptions, fn func(
 func (t *Transactional) verifyPage(ctx context.Context, opts VerifyOptions, after int64) ([]verifyRow, error) {
 	var rows []verifyRow
 	err := t.looking(ctx, func(s *foreignSchema) error {
-		return t.db.readSettledOn(ctx, s.reader, func(q *gorm.DB) error {
+		return t.db.readSettled(ctx, s.reader, func(q *gorm.DB) error {
 			rows = nil
 			sql, args := t.verifySQL(s, opts, after)
 			return q.Raw(sql, args...).Scan(&rows).Error
