@@ -47,8 +47,8 @@ func (j *Journal) ackTo(b Batch) {
 			break
 		}
 		end, records := s.end, s.records
-		if s == b.segment {
-			end, records = min(b.end, s.end), b.records
+		if s == b.segment && b.end < s.end { // otherwise the damaged ones are done, too
+			end, records = b.end, b.records
 		}
 		if end > s.acked {
 			j.waiting -= end - s.acked

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -94,9 +93,16 @@ func TestKill(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		time.AfterFunc(life, func() { cmd.Process.Kill() })
-		for lines := bufio.NewScanner(out); lines.Scan(); {
+		kill := func() { cmd.Process.Kill() }
+		if rand.N(4) == 0 {
+			time.AfterFunc(life, kill) // perhaps while it still takes over
+		}
+		first := true
+		for lines := bufio.NewScanner(out); lines.Scan(); first = false {
 			line := lines.Text()
+			if first {
+				time.AfterFunc(life, kill)
+			}
 			mu.Lock()
 			switch {
 			case strings.HasPrefix(line, "+"):
@@ -140,7 +146,7 @@ func TestKill(t *testing.T) {
 	if s := j.Stats(); s.Corrupt != 0 {
 		t.Errorf("%+v", s)
 	}
-	t.Log(len(kept), "kept,", len(read), "read,", twice, "of them in the end once more, by", strconv.Itoa(lives*atOnce), "processes")
+	t.Log(len(kept), "kept,", len(read), "read,", twice, "of them in the end once more, by", lives*atOnce, "processes")
 	if len(kept) < 200 {
 		t.Error("too few to tell anything")
 	}

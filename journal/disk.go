@@ -23,6 +23,7 @@ type disk interface {
 	Rename(from, to string) error
 	Link(from, to string) error
 	Remove(path string) error
+	Size(path string) (int64, error)
 	SyncDir(path string) error
 }
 
@@ -51,6 +52,14 @@ func opened(f *os.File, err error) (file, error) {
 func (osDisk) Rename(from, to string) error { return os.Rename(from, to) }
 func (osDisk) Link(from, to string) error   { return os.Link(from, to) }
 func (osDisk) Remove(path string) error     { return os.Remove(path) }
+
+func (osDisk) Size(path string) (int64, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
 
 // SyncDir makes the names of a folder's files survive a power cut. Windows has
 // no such thing, its file systems journal names by themselves.

@@ -3,7 +3,6 @@ package journal
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -29,7 +28,7 @@ const (
 func newHome(dir string, d disk) (*home, error) {
 	var last error
 	for range 10 {
-		path := filepath.Join(dir, fmt.Sprintf("%s%s-%08x", homePrefix, time.Now().UTC().Format("20060102T150405.000"), rand.Uint32()))
+		path := filepath.Join(dir, fmt.Sprintf("%s%s-%08x", homePrefix, time.Now().UTC().Format("20060102T150405.000"), random32()))
 		if err := os.Mkdir(path, 0o700); err != nil {
 			return nil, err
 		}

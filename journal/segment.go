@@ -1,8 +1,9 @@
 package journal
 
 import (
+	"crypto/rand"
+	"encoding/binary"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 )
@@ -44,10 +45,17 @@ func parseSegmentName(name string) (seq uint64, start int64, salt uint32, ok boo
 	return seq, start, salt, err == nil && n == 3 && start >= 0 && name == segmentName(seq, start, salt)
 }
 
+// random32 cannot be guessed by who writes records.
+func random32() uint32 {
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // it never fails
+	return binary.LittleEndian.Uint32(b[:])
+}
+
 // begin makes the next segment the active one. j.mu is held.
 func (j *Journal) begin() error {
 	s := &segment{
-		seq: j.nextSeq, salt: rand.Uint32(), own: true,
+		seq: j.nextSeq, salt: random32(), own: true,
 		acked: headerSize, named: headerSize, end: headerSize, synced: headerSize,
 	}
 	s.path = filepath.Join(j.home.path, segmentName(s.seq, headerSize, s.salt))

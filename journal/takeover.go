@@ -125,11 +125,10 @@ func listSegments(folder string) (files []*segment, others int, err error) {
 
 // look finds out how long a segment is and whether we can read it.
 func (j *Journal) look(s *segment) error {
-	info, err := os.Stat(s.path)
-	if err != nil {
+	var err error
+	if s.end, err = j.disk.Size(s.path); err != nil {
 		return err
 	}
-	s.end = info.Size()
 	if s.end < headerSize {
 		return nil // its maker died over it
 	}
