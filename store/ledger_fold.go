@@ -1,6 +1,9 @@
 package store
 
 import (
+	"cmp"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/genfity/wa-gateway/stats"
@@ -109,6 +112,10 @@ func (b *ledgerBatch) begin() {
 		}
 		b.message[i] = m
 	}
+	// In the order of their index the databases find neighbours side by side.
+	slices.SortFunc(b.messages, func(a, b *ledgerMessage) int {
+		return cmp.Or(cmp.Compare(a.pair, b.pair), strings.Compare(a.id, b.id))
+	})
 }
 
 // rowIsNew is the epoch of a message that has no row yet.

@@ -25,13 +25,29 @@ type mirrorError struct{ error }
 
 func (e mirrorError) Unwrap() error { return e.error }
 
-// mirrorPatience is how long the foreign table's locks are waited for.
-const mirrorPatience = "2s"
+// mirrorPatience is how long a lock of the foreign table is waited for, and
+// maxWaits how often. Another application may lock the same rows in another order,
+// and then one has to step back. PostgreSQL looks for such circles when somebody
+// has waited for a second, and ends whoever notices. We give up well before that,
+// since we can simply begin again; while we pause, others get at the counters.
+const (
+	mirrorPatience = "500ms"
+	maxWaits       = 4
+)
+
+// mirrorPatient makes the rest of a transaction as patient as that.
+var mirrorPatient = statement{sql: `SET LOCAL lock_timeout TO '` + mirrorPatience + `'`}
+
+func lockTimedOut(err error) bool {
+	var pgErr *pgconn.PgError
+	return errors.As(err, &pgErr) && pgErr.Code == "55P03"
+}
 
 // mirrorAside decides about the errors in writing the foreign table.
 type mirrorAside struct {
 	reason string // why it is left out; empty: it is not
 	races  int
+	waits  int
 	looked bool
 }
 
@@ -45,11 +61,15 @@ func (a *mirrorAside) decide(err error) bool {
 	if !errors.As(err, &mirror) || a.reason != "" {
 		return false
 	}
-	var pgErr *pgconn.PgError
-	locked := errors.As(err, &pgErr) && pgErr.Code == "55P03"
+	locked := lockTimedOut(err)
+	if locked {
+		a.waits++
+	}
 	switch {
 	case lostRace(err) && a.races < maxRaces:
 		a.races++
+		return true
+	case locked && a.waits < maxWaits:
 		return true
 	case shapeChanged(err) && !a.looked:
 		// The caller takes another look at the tables and comes back.

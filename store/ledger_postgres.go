@@ -101,6 +101,9 @@ func (t *Transactional) recordPostgres(ctx context.Context, s *foreignSchema, b 
 			t.lockCountersPostgres(b),
 			// Sees what was committed before the lock was granted.
 			t.readMessagesPostgres(b),
+			// From here on it is the foreign tables that are waited for. That begins
+			// when the statements below are prepared.
+			mirrorPatient,
 		); err != nil {
 			return err
 		}
@@ -118,14 +121,18 @@ func (t *Transactional) recordPostgres(ctx context.Context, s *foreignSchema, b 
 			return nil
 		}
 		mirror := b.aside.reason == "" && s.hasTable(tableStats)
-		return send(ctx, c,
+		err := send(ctx, c,
 			t.writeMessagesPostgres(messages),
 			t.writeRollupsPostgres(b.rollups.sorted()),
-			statement{sql: `SELECT set_config('lock_timeout', '` + mirrorPatience + `', true)`},
 			t.writeCountersPostgres(s, b, sessions, t.now()),
 			// Foreign keys may be checked as late as here.
 			statement{sql: "COMMIT", mirror: mirror},
 		)
+		if mirror && lockTimedOut(err) {
+			// Even if the first one has the error: all are prepared before it runs.
+			return mirrorError{err}
+		}
+		return err
 	})
 }
 
@@ -164,7 +171,7 @@ func pairColumns(pairs []pair) (users, sessions []string) {
 
 func (t *Transactional) knownPostgres(ctx context.Context, c *pgx.Conn, s *foreignSchema, pairs []pair) ([]knownPair, error) {
 	known := make([]knownPair, len(pairs))
-	err := send(ctx, c, statement{
+	err := send(ctx, c, statement{sql: `SET LOCAL lock_timeout TO DEFAULT`}, statement{
 		sql:  t.knownSQL(s, "$1"),
 		args: []any{jsonPairs(pairs)},
 		each: func(rows pgx.Rows) error {
@@ -176,7 +183,7 @@ func (t *Transactional) knownPostgres(ctx context.Context, c *pgx.Conn, s *forei
 			known[n-1] = k
 			return nil
 		},
-	})
+	}, mirrorPatient)
 	return known, err
 }
 

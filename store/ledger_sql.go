@@ -113,6 +113,9 @@ type jsonRows struct {
 	row bool // inside of a row
 }
 
+// newJSONRows has room for that many bytes.
+func newJSONRows(size int) jsonRows { return jsonRows{buf: make([]byte, 0, size)} }
+
 func (r *jsonRows) next() {
 	switch {
 	case r.row:
@@ -171,5 +174,5 @@ func (r *jsonRows) String() string {
 	if len(r.buf) == 0 {
 		return "[]"
 	}
-	return string(r.buf) + "]"
+	return string(append(r.buf, ']'))
 }

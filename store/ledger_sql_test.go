@@ -24,7 +24,7 @@ func TestJSONRows(t *testing.T) {
 			rows.time(time.Time{})
 			rows.time(time.UnixMicro(numbers[i] >> 12))
 			rows.end()
-			want = append(want, []any{number(numbers[i]), text, number(int64(1 - i%2)), nil, number(numbers[i] >> 12)})
+			want = append(want, []any{jsonNumber(numbers[i]), text, jsonNumber(int64(1 - i%2)), nil, jsonNumber(numbers[i] >> 12)})
 		}
 		decoder := json.NewDecoder(strings.NewReader(rows.String()))
 		decoder.UseNumber()
@@ -38,4 +38,4 @@ func TestJSONRows(t *testing.T) {
 	})
 }
 
-func number(n int64) json.Number { return json.Number(strconv.FormatInt(n, 10)) }
+func jsonNumber(n int64) json.Number { return json.Number(strconv.FormatInt(n, 10)) }

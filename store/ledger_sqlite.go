@@ -86,8 +86,8 @@ func (t *Transactional) readCountersSQLite(q *gorm.DB, b *ledgerBatch) error {
 }
 
 func (t *Transactional) readMessagesSQLite(q *gorm.DB, b *ledgerBatch) error {
-	var keys jsonRows
-	var found []*ledgerMessage
+	keys := newJSONRows(32 * len(b.messages))
+	found := make([]*ledgerMessage, 0, len(b.messages))
 	for _, m := range b.messages {
 		if session := b.sessions[m.pair]; session != nil {
 			keys.int(session.id)
@@ -115,7 +115,7 @@ func (t *Transactional) readMessagesSQLite(q *gorm.DB, b *ledgerBatch) error {
 }
 
 func (t *Transactional) writeMessagesSQLite(q *gorm.DB, messages []*ledgerMessage) error {
-	var rows jsonRows
+	rows := newJSONRows(192 * len(messages))
 	for _, m := range messages {
 		rows.int(m.session.id)
 		rows.text(m.id)
