@@ -98,6 +98,10 @@ func (j *Journal) syncTasks(all bool, waiters []*waiter) []task {
 	if all {
 		for _, s := range j.queue {
 			add(s)
+			if s.sealed && s.synced >= s.end && s.file != nil { // it was synced before it ended
+				s.file.Close()
+				s.file = nil
+			}
 		}
 		return tasks
 	}
