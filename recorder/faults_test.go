@@ -83,6 +83,31 @@ func TestDeadLettersAreTriedUntilTheyAreStored(t *testing.T) {
 	})
 }
 
+// When nothing but dead letters is left, they are what the database is tried with.
+func TestDeadLettersTryADatabaseThatWasAway(t *testing.T) {
+	with(t, options{}, func(t *testing.T, g *rig) {
+		g.poisonous()
+		g.dead.set(errAway, false)
+		g.later(t, "P")
+		time.Sleep(time.Second)
+		g.ledger.away()
+		g.journal.set(func(j *brokenJournal) { j.sync = errNoSpace })
+		if a, err := g.record(t, "a"); !errors.Is(err, recorder.ErrSpoolFull) {
+			t.Error(a, err)
+		}
+		time.Sleep(time.Minute)
+		if !g.State().Away {
+			t.Error("it is away")
+		}
+		g.dead.set(nil, false)
+		time.Sleep(10 * time.Second)
+		if g.State().Away {
+			t.Error("it is back")
+		}
+		g.dead.want(t, "outcome P: value out of range")
+	})
+}
+
 func TestAFullJournal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()

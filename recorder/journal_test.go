@@ -137,7 +137,11 @@ func TestCallsAndBacklogShareTheDatabase(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 20 {
 			wg.Go(func() {
+				time.Sleep(time.Duration(i%2) * 10 * time.Millisecond)
 				for k := range 20 {
+					// Asked while a transaction is running, so that none begins
+					// without calls that wait.
+					time.Sleep(time.Duration(i+1) * 100 * time.Microsecond)
 					asked := time.Now()
 					if a, err := g.record(t, fmt.Sprintf("new%d/%d", i, k)); err != nil || a.Spooled {
 						t.Error(a, err)
