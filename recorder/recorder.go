@@ -91,12 +91,12 @@ type Recorder[T, R any] struct {
 // New starts a Recorder. It has to be closed.
 func New[T, R any](o Options[T, R]) *Recorder[T, R] {
 	o.setDefaults()
+	ctx, cancel := context.WithCancel(context.Background())
 	r := &Recorder[T, R]{
-		opts: o, wake: make(chan struct{}, 1), done: make(chan struct{}),
+		opts: o, ctx: ctx, cancel: cancel, wake: make(chan struct{}, 1), done: make(chan struct{}),
 		limit: o.MaxBatch, unread: o.Journal != nil,
 	}
 	r.scratch.New = func() any { return new(scratch) }
-	r.ctx, r.cancel = context.WithCancel(context.Background())
 	go r.run()
 	return r
 }
