@@ -91,7 +91,7 @@ type Recorder[T, R any] struct {
 // New starts a Recorder. It has to be closed.
 func New[T, R any](o Options[T, R]) *Recorder[T, R] {
 	o.setDefaults()
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background()) // #nosec G118 -- run calls it when it ends
 	r := &Recorder[T, R]{
 		opts: o, ctx: ctx, cancel: cancel, wake: make(chan struct{}, 1), done: make(chan struct{}),
 		limit: o.MaxBatch, unread: o.Journal != nil,
