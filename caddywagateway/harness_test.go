@@ -110,7 +110,8 @@ func (g *gateway) start(caddyfile string) {
 		if err = caddy.Load(config, true); err == nil {
 			return
 		}
-		if !errors.Is(err, syscall.EADDRINUSE) {
+		// Caddy does not always wrap what an app says.
+		if !errors.Is(err, syscall.EADDRINUSE) && !strings.Contains(err.Error(), syscall.EADDRINUSE.Error()) {
 			g.t.Fatal("loading the configuration:", err)
 		}
 		g.port = freePort(g.t)

@@ -150,7 +150,7 @@ func TestSignedWhileDatabaseIsAway(t *testing.T) {
 	s := &setup{wa: newWARecorder(t), db: openStore(t, d.DSN)}
 	seed(t, s.db)
 	l, dsn := newLink(t, d.DSN, true)
-	s.gateway = startCaddy(t, caddyfileFor(dsn, s.wa.URL, "{APP}", twoTokens))
+	s.gateway = startCaddy(t, caddyfileFor(dsn, s.wa.URL, "{APP}", twoTokens, "journal {DIR}/journal", "journal {DIR}/journal {\n\t\t\tspool off\n\t\t}"))
 	s.ready()
 	now := time.Now()
 	body := eventOf(alice, aliceSession, "told-again", "sent", now)
