@@ -447,49 +447,6 @@ func (s *setup) testMirror(t *testing.T, d *storetest.Database) {
 	}
 }
 
-func (s *setup) testWebhooks(t *testing.T, d *storetest.Database) {
-	form := []string{"Content-Type", "application/x-www-form-urlencoded"}
-	event := eventOf(alice, s.addSession(t, "ev-hook"), "h1", "delivered", time.Now())
-	for _, c := range []struct {
-		name, body string
-		header     []string
-		recorded   bool
-		counted    bool
-	}{
-		{"JSON", `{"event":"message.ack","session":"alice-1","payload":{"ack":3}}`, nil, true, false},
-		{"JSON, repeated", `{"event":"message.ack","session":"alice-1","payload":{"ack":3}}`, nil, false, false},
-		{"form", "event=qr&instance=alice-1&tag=a&tag=b", form, true, false},
-		{"form, repeated", "event=qr&instance=alice-1&tag=a&tag=b", form, false, false},
-		{"the contract's event", event, nil, true, true},
-		{"the contract's event, repeated", event, nil, false, false},
-	} {
-		res := s.call("POST", "/events/webhook", c.body, c.header)
-		res.wantAnswer(t, 200, "")
-		if res.at("data", "recorded") != c.recorded || res.at("data", "duplicate") != !c.recorded || res.at("data", "counted") != c.counted {
-			t.Errorf("%s: %s", c.name, res.text)
-		}
-	}
-	s.call("POST", "/events/webhook", "", nil).wantAnswer(t, 400, "")
-	s.call("POST", "/events/webhook", "hello", nil).wantAnswer(t, 400, "")
-	s.call("POST", "/events/webhook", "a=%zz", form).wantAnswer(t, 400, "")
-	if got := s.sessionTotals(t, "ev-hook"); got != [4]float64{1, 0, 1, 0} {
-		t.Errorf("the webhook's event: totals %v", got)
-	}
-
-	table := "wa_gateway_webhook_events"
-	if d.Postgres() {
-		table = "wa_gateway.webhook_events"
-	}
-	var kept, processed int
-	row := d.SQL.QueryRowContext(t.Context(), "SELECT COUNT(*), COUNT(processed_at) FROM "+table+" WHERE source = 'main'")
-	if err := row.Scan(&kept, &processed); err != nil {
-		t.Fatal(err)
-	}
-	if kept != 3 || processed != 1 {
-		t.Errorf("%d webhooks are kept, %d of them processed", kept, processed)
-	}
-}
-
 func TestEventBounds(t *testing.T) {
 	s := newSetup(t, storetest.New(t, storetest.SQLite))
 	expect := []string{"Expect", "100-continue"} // refused by its length, the body is not sent

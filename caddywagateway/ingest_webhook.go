@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/genfity/wa-gateway/stats"
 	"github.com/genfity/wa-gateway/store"
 	"github.com/genfity/wa-gateway/webhook"
@@ -46,7 +44,7 @@ func (e *Events) recordWebhook(w http.ResponseWriter, r *http.Request, raw []byt
 		hooks[i] = &store.WebhookEvent{Source: e.server.Name, Payload: payload, ReceivedAt: now}
 		hooks[i].SessionID, hooks[i].EventType = webhook.Describe(payload)
 	}
-	counted, news, err := d.countWebhooks(r.Context(), hooks, now)
+	news, err := d.countWebhooks(r.Context(), hooks, now)
 	if err != nil {
 		return recordFailure(err)
 	}
@@ -55,19 +53,9 @@ func (e *Events) recordWebhook(w http.ResponseWriter, r *http.Request, raw []byt
 		return recordFailure(err)
 	}
 	duplicates := 0
-	var done []string
-	for i, added := range answer.Results {
+	for _, added := range answer.Results {
 		if added.Duplicate {
 			duplicates++
-			if counted[i] {
-				done = append(done, added.ID)
-			}
-		}
-	}
-	if len(done) > 0 {
-		// It was kept before it could be counted: of a user that came later, say.
-		if err := d.primary.MarkWebhookEventsProcessed(r.Context(), done); err != nil {
-			e.logger.Warn("webhooks that were counted are not marked so", zap.Int("webhooks", len(done)), zap.Error(err))
 		}
 	}
 	if len(hooks) > 1 {
@@ -82,10 +70,9 @@ func (e *Events) recordWebhook(w http.ResponseWriter, r *http.Request, raw []byt
 	})
 }
 
-// countWebhooks counts those that are events themselves, and marks them as done.
-// counted tells which are, news how many were not known before.
-func (d *databases) countWebhooks(ctx context.Context, hooks []*store.WebhookEvent, now time.Time) (counted []bool, news int, err error) {
-	counted = make([]bool, len(hooks))
+// countWebhooks counts those that are events themselves, and marks them as processed.
+// news is how many were not known before.
+func (d *databases) countWebhooks(ctx context.Context, hooks []*store.WebhookEvent, now time.Time) (news int, err error) {
 	var events []stats.Event
 	var of []int
 	for i, hook := range hooks {
@@ -94,23 +81,22 @@ func (d *databases) countWebhooks(ctx context.Context, hooks []*store.WebhookEve
 		}
 	}
 	if len(events) == 0 {
-		return counted, 0, nil
+		return 0, nil
 	}
 	answer, err := d.events.Record(ctx, events)
 	if err != nil {
-		return nil, 0, err
+		return 0, err
 	}
 	for n, i := range of {
 		if !answer.Spooled && answer.Results[n].Err != nil {
 			continue // nobody's that we know; it is kept all the same
 		}
-		counted[i] = true
 		hooks[i].ProcessedAt = &now
 		if answer.Spooled || answer.Results[n].Recorded {
 			news++
 		}
 	}
-	return counted, news, nil
+	return news, nil
 }
 
 // webhookRefusal is the answer to a body that holds no webhook.

@@ -46,11 +46,13 @@ func (d *databases) openRecorders() error {
 		Journal: events, Spool: d.settings.journal.spool, Writers: writers,
 		Encode: recorder.EncodeEvent, Decode: recorder.DecodeEvent,
 		Refused: recorder.RefusedEvent, Poison: recorder.PoisonEvent, Describe: recorder.DescribeEvent,
-		DeadLetter:  func(ctx context.Context, l []recorder.DeadLetter[stats.Event]) error { return setAside(ctx, d, l, eventLetter) },
+		DeadLetter: func(ctx context.Context, l []recorder.DeadLetter[stats.Event]) error {
+			return setAside(ctx, d, l, eventLetter)
+		},
 		Unavailable: databaseAway, Logger: d.logger.Named("recorder").Named(journalEvents),
 	})
 	d.webhooks = recorder.New(recorder.Options[*store.WebhookEvent, store.WebhookAdded]{
-		Commit:  once(d, d.primary.AddWebhookEvents),
+		Commit:  once(d, d.addWebhooks),
 		Journal: webhooks, Spool: d.settings.journal.spool, MaxBatch: maxWebhooks,
 		Encode: encodeWebhook, Decode: decodeWebhook,
 		DeadLetter: func(ctx context.Context, l []recorder.DeadLetter[*store.WebhookEvent]) error {
@@ -70,6 +72,17 @@ func once[T, R any](d *databases, commit func(context.Context, []T) ([]R, error)
 		}
 		return commit(ctx, items)
 	}
+}
+
+// addWebhooks gives the database copies, which it fills in: whoever told a webhook
+// may have it kept on disk while the database has not answered yet.
+func (d *databases) addWebhooks(ctx context.Context, hooks []*store.WebhookEvent) ([]store.WebhookAdded, error) {
+	copies := make([]*store.WebhookEvent, len(hooks))
+	for i, hook := range hooks {
+		h := *hook
+		copies[i] = &h
+	}
+	return d.primary.AddWebhookEvents(ctx, copies)
 }
 
 func databaseAway(err error) bool { return errors.Is(err, store.ErrUnavailable) }

@@ -54,20 +54,24 @@ func (p *Primary) insertWebhooks(rows []*WebhookEvent) statement {
 	for i := range texts {
 		texts[i] = make([]string, n)
 	}
-	received := make([]pgtype.Timestamptz, n)
+	received, processed := make([]pgtype.Timestamptz, n), make([]pgtype.Timestamptz, n)
 	for i, e := range rows {
 		for j, text := range [6]string{e.ID, e.Source, e.SessionID, e.EventType, string(e.Payload), e.ContentHash} {
 			texts[j][i] = text
 		}
 		received[i] = pgTime(e.ReceivedAt)
+		if e.ProcessedAt != nil {
+			processed[i] = pgTime(timeArg(*e.ProcessedAt))
+		}
 	}
 	return statement{
-		sql: `INSERT INTO ` + p.db.own("webhook_events") + ` (id, source, session_id, event_type, payload, content_hash, received_at)
-			SELECT e.id, e.source, e.session_id, e.event_type, e.payload::json, e.content_hash, e.received_at
-			FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[])
-				AS e(id, source, session_id, event_type, payload, content_hash, received_at)
-			ON CONFLICT (content_hash) DO NOTHING`,
-		args: []any{texts[0], texts[1], texts[2], texts[3], texts[4], texts[5], received},
+		sql: `INSERT INTO ` + p.db.own("webhook_events") + ` AS w (id, source, session_id, event_type, payload, content_hash, received_at, processed_at)
+			SELECT e.id, e.source, e.session_id, e.event_type, e.payload::json, e.content_hash, e.received_at, e.processed_at
+			FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[])
+				AS e(id, source, session_id, event_type, payload, content_hash, received_at, processed_at)
+			ON CONFLICT (content_hash) DO UPDATE SET processed_at = excluded.processed_at
+				WHERE w.processed_at IS NULL AND excluded.processed_at IS NOT NULL`,
+		args: []any{texts[0], texts[1], texts[2], texts[3], texts[4], texts[5], received, processed},
 	}
 }
 
@@ -96,6 +100,10 @@ func (p *Primary) readWebhookIDs(b *webhookBatch) statement {
 func (p *Primary) addWebhooksSQLite(ctx context.Context, b *webhookBatch) error {
 	return p.db.writer.WithContext(ctx).Transaction(func(q *gorm.DB) error {
 		for _, e := range b.rows {
+			if e.ProcessedAt != nil {
+				at := timeArg(*e.ProcessedAt)
+				e.ProcessedAt = &at
+			}
 			added := q.Clauses(clause.OnConflict{
 				Columns: []clause.Column{{Name: "content_hash"}}, DoNothing: true,
 			}).Create(e)
@@ -106,6 +114,12 @@ func (p *Primary) addWebhooksSQLite(ctx context.Context, b *webhookBatch) error 
 			if added.RowsAffected == 0 {
 				if err := q.Model(&WebhookEvent{}).Select("id").Where("content_hash = ?", e.ContentHash).Take(&id).Error; err != nil {
 					return err
+				}
+				if e.ProcessedAt != nil {
+					err := q.Model(&WebhookEvent{}).Where("id = ? AND processed_at IS NULL", id).Update("processed_at", e.ProcessedAt).Error
+					if err != nil {
+						return err
+					}
 				}
 			}
 			b.known(e, id)

@@ -81,6 +81,37 @@ func TestWebhookBatches(t *testing.T) {
 	})
 }
 
+// One that did its work before it was kept says so, and so does one that was kept
+// before it did.
+func TestWebhooksThatAreProcessed(t *testing.T) {
+	primaries(t, func(t *testing.T, d *storetest.Database, p *store.Primary) {
+		at := time.Now().UTC()
+		for i, counted := range []bool{false, true, false} {
+			e := webhook("main", `{"n":1}`)
+			if counted {
+				e.ProcessedAt = &at
+			}
+			_, err := p.AddWebhookEvents(t.Context(), []*store.WebhookEvent{e})
+			must(t, err)
+			want := min(i, 1)
+			if n := d.Count(t, d.Own("webhook_events"), "processed_at IS NOT NULL"); n != want {
+				t.Errorf("after %d: %d processed", i, n)
+			}
+		}
+		e := webhook("main", `{"n":2}`)
+		e.ProcessedAt = &at
+		_, err := p.AddWebhookEvents(t.Context(), []*store.WebhookEvent{e})
+		must(t, err)
+		events, err := p.WebhookEvents(t.Context(), "", 0, 0)
+		must(t, err)
+		for _, e := range events {
+			if e.ProcessedAt == nil || e.ProcessedAt.Sub(at).Abs() > time.Millisecond {
+				t.Errorf("got %v, want %v", e.ProcessedAt, at)
+			}
+		}
+	})
+}
+
 // The hash is that of the versions before, so that what they kept is known.
 func TestContentHashStaysTheSame(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, d *storetest.Database) {
