@@ -142,7 +142,6 @@ func checkAgainstAgedModel(t *testing.T, rt *rapid.T, d *storetest.Database, nod
 			}
 		}
 		tellNodes(t, r, nodes, first)
-		compare()
 		for _, e := range rapid.SliceOfN(genEvent, 0, 10).Draw(rt, "events beside") {
 			message := plain.messages[modelKey{modelOwner{user, e.SessionID}, e.MessageID}]
 			if !began(e).Before(before) && (message == nil || !message.old(before)) {
@@ -150,16 +149,13 @@ func checkAgainstAgedModel(t *testing.T, rt *rapid.T, d *storetest.Database, nod
 			}
 		}
 		var wg sync.WaitGroup
-		for i, node := range nodes {
+		for _, node := range slices.Compact(slices.Clone(nodes)) {
 			wg.Go(func() {
 				if _, err := node.Purge(t.Context(), before, hurried); err != nil {
 					t.Error(err)
 				}
-				if i == 0 {
-					_, err := node.CompactRollups(t.Context(), before, hurried)
-					if err != nil {
-						t.Error(err)
-					}
+				if _, err := node.CompactRollups(t.Context(), before, hurried); err != nil {
+					t.Error(err)
 				}
 			})
 		}
@@ -190,8 +186,8 @@ func checkAgainstAgedModel(t *testing.T, rt *rapid.T, d *storetest.Database, nod
 		}
 		compare()
 	}
-	_, err := nodes[0].Purge(t.Context(), after(1000*hour), store.PurgeOptions{Pause: time.Microsecond})
-	must(t, err)
-	plain.purge(after(1000 * hour))
-	compare()
+	// The next round need not look through the sessions of this one.
+	for _, table := range []string{"message_ledger", "stats_rollups", "session_stats"} {
+		d.Exec(t, "DELETE FROM "+d.Own(table))
+	}
 }
