@@ -230,7 +230,13 @@ func (g *gateway) log() string {
 	if err != nil {
 		return err.Error()
 	}
-	return string(text[max(0, len(text)-4000):])
+	var lines []string
+	for line := range strings.Lines(string(text)) {
+		if !strings.Contains(line, "request refused") { // of which there are many, on purpose
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines[max(0, len(lines)-30):], "")
 }
 
 // command runs one of the operator's commands on the gateway's configuration.

@@ -1,7 +1,7 @@
 package crashtest
 
 import (
-	"errors"
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -160,16 +160,18 @@ func (w *world) greet() {
 	w.load.clients.Wait()
 }
 
-// direct waits until the gateway gives events to the database itself.
+// direct waits until the gateway gives events to the database itself, and none to
+// its journal.
 func (w *world) direct() {
 	w.Helper()
 	if !w.db.server.Alive() {
 		w.startDatabase()
 	}
-	before := w.load.answered("event 200")
 	eventually(w, 30*time.Second, "events reach the database", func() error {
-		if w.load.answered("event 200") <= before {
-			return errors.New("all are spooled")
+		direct, spooled := w.load.answered("event 200"), w.load.answered("event 200 spooled")
+		time.Sleep(150 * time.Millisecond)
+		if n := w.load.answered("event 200 spooled") - spooled; n > 0 || w.load.answered("event 200") == direct {
+			return fmt.Errorf("%d were spooled since, %d not", n, w.load.answered("event 200")-direct)
 		}
 		return nil
 	})

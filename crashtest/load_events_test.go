@@ -9,7 +9,10 @@ import (
 	"github.com/genfity/wa-gateway/crashtest/told"
 )
 
-// scripts are what may happen to a message, by seconds after its beginning.
+// scripts are what may happen to a message, by seconds after its beginning. None
+// takes longer than lifetime.
+const lifetime = 60
+
 var scripts = []map[string]int{
 	{told.Sent: 0},
 	{told.Sent: 0, told.Delivered: 2},
@@ -29,10 +32,10 @@ func (c *client) script(id string) []told.Event {
 		u = c.users[c.rand.IntN(len(c.users))]
 	}
 	key := told.Key{User: u.id, Session: u.sessions[c.rand.IntN(len(u.sessions))], Message: id}
-	begin := c.now().Add(-between(c.rand, 0, c.age)).Truncate(time.Microsecond)
+	begin := c.now().Add(-between(c.rand, 0, c.age) - lifetime*c.second).Truncate(time.Microsecond)
 	var events []told.Event
 	for status, second := range scripts[c.rand.IntN(len(scripts))] {
-		events = append(events, told.Event{Key: key, Status: status, At: begin.Add(time.Duration(second) * time.Second)})
+		events = append(events, told.Event{Key: key, Status: status, At: begin.Add(time.Duration(second) * c.second)})
 	}
 	c.rand.Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
 	return events

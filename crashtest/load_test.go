@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,7 +24,7 @@ import (
 // batches, and webhooks, and customers who send messages.
 type load struct {
 	t       testing.TB
-	gateway func() string // the address
+	gateway atomic.Pointer[gateway] // whom they talk to
 	users   []user
 	wa      *waServer
 	book    *told.Book
@@ -34,8 +35,9 @@ type load struct {
 	// refusesSends: messages may be refused with 503, since callers cannot be known.
 	refusesSends bool
 
-	// age is how old the messages of which events are told are at most.
-	age time.Duration
+	// age is how old the messages of which events are told are at most, and second
+	// how long one of their seconds takes.
+	age, second time.Duration
 
 	rand     *rand.Rand // of start alone
 	clients  sync.WaitGroup
@@ -52,10 +54,11 @@ type load struct {
 
 func newLoad(t testing.TB, g *gateway, users []user, wa *waServer) *load {
 	l := &load{
-		t: t, gateway: g.addr, users: users, wa: wa, book: wa.book, hooks: newHookBook(), rand: chance(t), age: 6 * time.Hour,
+		t: t, users: users, wa: wa, book: wa.book, hooks: newHookBook(), rand: chance(t), age: 6 * time.Hour, second: time.Second,
 		stopping: make(chan struct{}), repeats: make(chan told.Event, 1000),
 		answers: map[string]int{}, slowest: map[string]time.Duration{},
 	}
+	l.turnTo(g)
 	l.ended, l.end = context.WithCancel(context.Background())
 	t.Cleanup(func() {
 		l.finish(time.Second)
@@ -63,6 +66,9 @@ func newLoad(t testing.TB, g *gateway, users []user, wa *waServer) *load {
 	})
 	return l
 }
+
+// turnTo has the clients talk to another gateway.
+func (l *load) turnTo(g *gateway) { l.gateway.Store(g) }
 
 // start starts the clients.
 func (l *load) start() {
@@ -138,6 +144,14 @@ func (l *load) slow(what string) time.Duration {
 	return l.slowest[what]
 }
 
+// forgetAnswers begins the counts of answers anew.
+func (l *load) forgetAnswers() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	clear(l.answers)
+	clear(l.slowest)
+}
+
 // log says what was done.
 func (l *load) log() {
 	l.t.Helper()
@@ -183,7 +197,7 @@ var errBroken = errors.New("no answer")
 // that breaks though the gateway lives, a 5xx but 503, a 503 without Retry-After.
 func (c *client) post(kind, path, body string, headers ...string) (*answer, error) {
 	a := new(answer)
-	req, err := http.NewRequestWithContext(c.ended, http.MethodPost, "http://"+c.gateway()+path, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(c.ended, http.MethodPost, "http://"+c.gateway.Load().addr()+path, strings.NewReader(body))
 	if err != nil {
 		return nil, err
 	}

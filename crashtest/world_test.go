@@ -19,12 +19,13 @@ type world struct {
 	load    *load
 	users   []user
 	reset   func(told.Owner) (at, done time.Time)
+	within  time.Duration // everything is counted at the end
 }
 
 // newWorld starts a gateway on a database. changes are made to its settings.
 func newWorld(t *testing.T, d *database, changes ...func(*settings)) *world {
 	t.Helper()
-	w := &world{T: t, db: d, users: d.seed(t, 4), wa: newWAServer(t, told.NewBook())}
+	w := &world{T: t, db: d, users: d.seed(t, 4), wa: newWAServer(t, told.NewBook()), within: 30 * time.Second}
 	s := settings{dsn: d.dsn, primary: d.primary, wa: w.wa.URL}
 	for _, change := range changes {
 		change(&s)
@@ -124,7 +125,7 @@ func (w *world) settle() {
 	w.load.log()
 	w.load.problems.report(w)
 	w.wa.problems.report(w)
-	eventually(w, 30*time.Second, "everything is counted once", w.compare)
+	eventually(w, w.within, "everything is counted once", w.compare)
 	w.gateway.verify("at the end")
 	w.gateway.stop()
 	if files := w.gateway.waiting(); len(files) > 0 {

@@ -295,11 +295,17 @@ func (s *Server) Close() error {
 	return os.RemoveAll(s.dir)
 }
 
-// log is the end of what the server has logged in its present life.
-func (s *Server) log() string {
+// Log is what the server has logged in its present life.
+func (s *Server) Log() string {
 	text, err := os.ReadFile(s.logPath())
 	if err != nil {
 		return ""
 	}
-	return string(text[max(0, len(text)-4000):])
+	return string(text)
+}
+
+// log is the end of Log.
+func (s *Server) log() string {
+	text := s.Log()
+	return text[max(0, len(text)-4000):]
 }
