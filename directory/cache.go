@@ -35,8 +35,9 @@ type found[V any] struct {
 	// lasting: the thing cannot come to be without our hearing of it, so its
 	// absence is believed as long as a value is.
 	lasting bool
-	// era is how often everything had been forgotten when the load began.
-	era uint64
+	// era is how often everything had been forgotten when the load began, doubts how
+	// often it had been doubted.
+	era, doubts uint64
 	// loaded is when the load of a value ended.
 	loaded time.Time
 }
@@ -58,6 +59,7 @@ var errLasting = fmt.Errorf("%w for good", store.ErrNotFound)
 type cache[K comparable, V any] struct {
 	entries *otter.Cache[K, found[V]]
 	era     atomic.Uint64
+	doubts  atomic.Uint64
 
 	fresh  time.Duration // how old a value is answered without asking
 	grace  time.Duration // how much older while the database is away
@@ -101,7 +103,7 @@ func newCache[K comparable, V any](o Options, away *outage, loads, refreshes cha
 func (c *cache[K, V]) get(ctx context.Context, key K, load func(context.Context) (*V, error)) (*V, error) {
 	// The usual case first, with one look at the clock, the cache's own.
 	if e, ok := c.entries.GetEntry(key); ok && e.Value.value != nil && e.Value.era == c.era.Load() &&
-		e.SnapshotAtNano < e.RefreshableAtNano && e.ExpiresAtNano-e.SnapshotAtNano > int64(c.grace) {
+		e.Value.doubts == c.doubts.Load() && e.SnapshotAtNano < e.RefreshableAtNano && e.ExpiresAtNano-e.SnapshotAtNano > int64(c.grace) {
 		return e.Value.value, nil
 	}
 	var asked time.Time // when the value was found to be old
@@ -114,9 +116,12 @@ func (c *cache[K, V]) get(ctx context.Context, key K, load func(context.Context)
 			// Each time around, everything was forgotten once more.
 			c.entries.Invalidate(key)
 			continue
+		case entry.value == nil && entry.doubts != c.doubts.Load():
+			c.entries.Invalidate(key)
+			continue
 		case entry.value == nil:
 			return nil, store.ErrNotFound
-		case time.Since(entry.loaded) <= c.fresh:
+		case time.Since(entry.loaded) <= c.fresh && entry.doubts == c.doubts.Load():
 			return entry.value, nil
 		case asked.IsZero():
 			asked = time.Now()
@@ -167,16 +172,16 @@ func (c *cache[K, V]) load(ctx context.Context, slots chan struct{}, may func() 
 	if !may() {
 		return found[V]{}, errAway
 	}
-	era, began := c.era.Load(), time.Now()
+	era, doubts, began := c.era.Load(), c.doubts.Load(), time.Now()
 	value, err := load(ctx)
 	ended := time.Now()
 	switch {
 	case err == nil:
 		c.outage.answered(ended.Sub(began))
-		return found[V]{value: value, era: era, loaded: ended}, nil
+		return found[V]{value: value, era: era, doubts: doubts, loaded: ended}, nil
 	case errors.Is(err, store.ErrNotFound):
 		c.outage.answered(ended.Sub(began))
-		return found[V]{lasting: errors.Is(err, errLasting), era: era}, nil
+		return found[V]{lasting: errors.Is(err, errLasting), era: era, doubts: doubts}, nil
 	case ctx.Err() != nil && !errors.Is(err, store.ErrUnavailable):
 		err = fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	}
@@ -193,6 +198,10 @@ func (c *cache[K, V]) forgetAll() {
 	c.era.Add(1)
 	c.entries.InvalidateAll()
 }
+
+// doubt has every key asked about anew, and what is being loaded. Old values are
+// answered only where the database cannot be asked, as those are whose time is over.
+func (c *cache[K, V]) doubt() { c.doubts.Add(1) }
 
 func (c *cache[K, V]) close() {
 	c.entries.InvalidateAll()

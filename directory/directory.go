@@ -202,3 +202,11 @@ func (d *Directory) ForgetAll() {
 	d.sessions.forgetAll()
 	d.subscriptions.forgetAll()
 }
+
+// doubtAll has everything asked about anew that is remembered.
+func (d *Directory) doubtAll() {
+	d.credentials.doubt()
+	d.users.doubt()
+	d.sessions.doubt()
+	d.subscriptions.doubt()
+}

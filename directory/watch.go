@@ -88,9 +88,15 @@ func (w *watcher) look(ctx context.Context) error {
 		return err
 	}
 	w.directory.outage.reached()
-	if since(w.began, began) > maxBlind || w.mayMiss(changes) {
+	switch {
+	case w.mayMiss(changes):
 		w.directory.ForgetAll()
-	} else {
+	case since(w.began, began) > maxBlind:
+		// The database was away, and may be so again in a moment: callers stay known
+		// for their time of grace.
+		w.directory.doubtAll()
+		fallthrough
+	default:
 		for i := range changes {
 			if _, known := w.seen[changes[i].ID]; !known {
 				w.directory.forget(changes[i])

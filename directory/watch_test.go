@@ -200,6 +200,41 @@ func TestWatchSurvivesADatabaseThatIsAway(t *testing.T) {
 	})
 }
 
+// A database that comes back for a moment after a long time, and is away again: who
+// was known still is, for the time of grace; and once it can be asked, it is.
+func TestWatchKeepsCallersOfAFlappingDatabase(t *testing.T) {
+	watching(t, func(t *testing.T, s *source, d *Directory, _ *told) {
+		away := fmt.Errorf("%w", store.ErrUnavailable)
+		ask := func() error { return second(d.User(t.Context(), "ann")) }
+		absent := func() error { return second(d.User(t.Context(), "nobody")) }
+		if err := ask(); err != nil {
+			t.Fatal(err)
+		}
+		s.err.Store(&away)
+		s.do(func() { s.blind = away })
+		time.Sleep(2 * time.Minute)
+		s.do(func() { s.blind, s.looks = nil, 0 }) // one look gets through, and nothing else
+		time.Sleep(maxWatchWait + time.Second)
+		s.do(func() {
+			if s.looks == 0 {
+				t.Fatal("there was no look: the test shows nothing")
+			}
+		})
+		if err := ask(); err != nil {
+			t.Error("who was known is no longer:", err)
+		}
+		if err := absent(); !errors.Is(err, store.ErrUnavailable) {
+			t.Error("what is not known was answered:", err)
+		}
+		s.err.Store(nil)
+		s.do(func() { delete(s.users, "ann") })
+		time.Sleep(awayMemory + time.Second)
+		if err := ask(); !errors.Is(err, store.ErrNotFound) {
+			t.Error("the database was not asked, though it could be:", err)
+		}
+	})
+}
+
 func TestMoreChangesThanCanBeRead(t *testing.T) {
 	watching(t, func(t *testing.T, s *source, d *Directory, _ *told) {
 		full := func(newest int64) (list []store.Change) {

@@ -88,7 +88,7 @@ func (s statement) read(results pgx.BatchResults) error {
 // even where the server was told to be hasty. Plans are kept for long and the
 // tables begin small: a plan that reads a small table as a whole would be a
 // disaster soon after.
-const ledgerSettings = `SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true),
+const ledgerSettings = `SELECT ` + orphanSetting + `, set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true),
 	set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, true)`
 
 // recordPostgres is one attempt.

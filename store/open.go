@@ -143,7 +143,14 @@ func (db *DB) txOn(ctx context.Context, writer *gorm.DB, fn func(tx *gorm.DB) er
 		if attempt > 0 && !pause(ctx, attempt) {
 			break
 		}
-		err = writer.WithContext(ctx).Transaction(fn)
+		err = writer.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+			if db.backend == Postgres {
+				if err := tx.Exec(`SELECT ` + orphanSetting).Error; err != nil {
+					return err
+				}
+			}
+			return fn(tx)
+		})
 		if err == nil || !retryable(err) {
 			break
 		}

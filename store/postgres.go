@@ -20,6 +20,11 @@ const (
 	applicationName = "wa-gateway"
 )
 
+// orphanSetting ends a transaction that hears nothing more from us for 5 s. When a
+// firewall forgets a connection, or our machine dies, the server does not notice for
+// hours, and the locks of such a transaction would keep everybody else waiting.
+const orphanSetting = `set_config('idle_in_transaction_session_timeout', '5000', true)`
+
 // prismaOptions are what Prisma's connection strings may carry for Prisma's own
 // engine; PostgreSQL would refuse them as unknown settings.
 var prismaOptions = []string{
