@@ -164,7 +164,7 @@ func (w *work) retryLetters(ctx context.Context, primary *store.Primary) error {
 		for i := range letters {
 			after = letters[i].Cursor()
 			err := w.retryLetter(ctx, primary, &letters[i])
-			var still *errRetry
+			var still *retryError
 			switch {
 			case err == nil:
 				recorded++

@@ -109,7 +109,7 @@ func (w *work) export(ctx context.Context, q *exportQuery, path string) (err err
 func (w *work) countExport(ctx context.Context, q *exportQuery) (total int64, about bool, err error) {
 	switch q.of {
 	case exportMessages:
-		exact := false
+		var exact bool
 		total, exact, err = w.db.CountMessages(ctx, q.filter)
 		return total, !exact, err
 	case exportRollups:

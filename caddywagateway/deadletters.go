@@ -65,18 +65,18 @@ func webhookLetter(l recorder.DeadLetter[*store.WebhookEvent]) store.DeadLetter 
 	return store.DeadLetter{Source: sourceWebhook, Payload: payload, SessionID: hook.SessionID}
 }
 
-// errRetry says why a dead letter still cannot be recorded.
-type errRetry struct{ reason string }
+// retryError says why a dead letter still cannot be recorded.
+type retryError struct{ reason string }
 
-func (e *errRetry) Error() string { return e.reason }
+func (e *retryError) Error() string { return e.reason }
 
-// replay records a dead letter once more. The error is an *errRetry where the letter
+// replay records a dead letter once more. The error is an *retryError where the letter
 // is to blame.
 func replay(ctx context.Context, t *store.Transactional, p *store.Primary, letter *store.DeadLetter) error {
 	if letter.Source == sourceWebhook {
 		var hook letterWebhook
 		if err := json.Unmarshal(letter.Payload, &hook); err != nil {
-			return &errRetry{"it is not a webhook"}
+			return &retryError{"it is not a webhook"}
 		}
 		_, err := p.AddWebhookEvents(ctx, []*store.WebhookEvent{{
 			Source: hook.Source, SessionID: hook.SessionID, EventType: hook.EventType,
@@ -86,14 +86,14 @@ func replay(ctx context.Context, t *store.Transactional, p *store.Primary, lette
 	}
 	var written letterEvent
 	if err := json.Unmarshal(letter.Payload, &written); err != nil {
-		return &errRetry{"it is not an event"}
+		return &retryError{"it is not an event"}
 	}
 	results, err := t.Record(ctx, []stats.Event{written.event()})
 	if err != nil {
 		return stillDead(err)
 	}
 	if results[0].Err != nil {
-		return &errRetry{results[0].Err.Error()}
+		return &retryError{results[0].Err.Error()}
 	}
 	return nil
 }
@@ -102,7 +102,7 @@ func stillDead(err error) error {
 	if err == nil || errors.Is(err, store.ErrUnavailable) {
 		return err
 	}
-	return &errRetry{"the database refuses it as before"}
+	return &retryError{"the database refuses it as before"}
 }
 
 // letterView is a dead letter as the admin sees it.
@@ -202,7 +202,7 @@ func (a *App) retryDeadLetter(w http.ResponseWriter, r *http.Request, id string)
 }
 
 func letterFailure(err error) error {
-	var dead *errRetry
+	var dead *retryError
 	switch {
 	case errors.As(err, &dead):
 		return refuse(http.StatusUnprocessableEntity, "It still cannot be recorded: "+dead.reason).

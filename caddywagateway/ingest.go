@@ -55,7 +55,7 @@ func (e *Events) recordOne(w http.ResponseWriter, r *http.Request, raw []byte) e
 
 // resultRefusal is the answer to an event that the ledger does not take.
 func resultRefusal(err error) error {
-	field := ""
+	var field string
 	switch {
 	case errors.Is(err, stats.ErrTooOld):
 		return refuse(http.StatusBadRequest, "The event is too old: "+err.Error()).

@@ -18,15 +18,12 @@ func TestSeries(t *testing.T) {
 		// 23:40 and 00:10 in Jakarta, which is 16:40 and 17:10 UTC of one day.
 		day := time.Now().UTC().AddDate(0, 0, -3).Truncate(24 * time.Hour)
 		early, late := day.Add(16*time.Hour+40*time.Minute), day.Add(17*time.Hour+10*time.Minute)
-		var events []string
-		for _, e := range []string{
+		events := []string{
 			eventOf(alice, aliceSession, "s1", "sent", early, "type", `"text"`),
 			eventOf(alice, aliceSession, "s1", "read", late, "type", `"text"`),
 			eventOf(alice, aliceOther, "s2", "sent", late, "type", `"image"`),
 			eventOf(alice, aliceSession, "s3", "failed", late),
 			eventOf(bob, bobSession, "s4", "sent", late),
-		} {
-			events = append(events, e)
 		}
 		res := s.call("POST", "/events/message/batch", "["+strings.Join(events, ",")+"]", nil)
 		res.wantAnswer(t, http.StatusOK, "Batch recorded")

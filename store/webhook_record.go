@@ -41,7 +41,7 @@ func ReadWebhookEvent(data []byte) (*WebhookEvent, error) {
 	data = data[1:]
 	var times [2]int64
 	for i := range times {
-		n := 0
+		var n int
 		if times[i], n = binary.Varint(data); n <= 0 {
 			return nil, errWebhookRecord
 		}
