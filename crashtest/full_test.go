@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-type errTooFew int
+type tooFewError int
 
-func (n errTooFew) Error() string { return fmt.Sprintf("only %d yet", int(n)) }
+func (n tooFewError) Error() string { return fmt.Sprintf("only %d yet", int(n)) }
 
 // moreThan waits until there were n answers of a kind.
 func (w *world) moreThan(n int, answer string) {
@@ -18,7 +18,7 @@ func (w *world) moreThan(n int, answer string) {
 	eventually(w, 40*time.Second, fmt.Sprintf("%d times %s", n, answer), func() error {
 		w.gateway.lives()
 		if has := w.load.answered(answer); has < n {
-			return errTooFew(has)
+			return tooFewError(has)
 		}
 		return nil
 	})
@@ -76,19 +76,22 @@ func TestFullDisk(t *testing.T) {
 	w.busy(1000)
 }
 
+// smallFiles bounds the size of files, in blocks.
+const smallFiles = "ulimit -f 1000"
+
 // smallDisk is a folder for the journal in which little can be written: on a disk of
 // its own where we may mount one; else with a bound on the size of files, which shell
 // sets.
 func smallDisk(t *testing.T) (folder, shell string) {
 	t.Helper()
 	folder = t.TempDir()
+	if os.Geteuid() != 0 {
+		return folder, smallFiles
+	}
 	out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", folder).CombinedOutput()
-	if err != nil || os.Getenv("WA_CRASH_NO_MOUNT") != "" {
-		if err == nil {
-			err = exec.Command("umount", folder).Run()
-		}
+	if err != nil { // in a container, mostly
 		t.Logf("no disk of its own for the journal, but small files: %v %s", err, out)
-		return folder, "ulimit -f 1000"
+		return folder, smallFiles
 	}
 	t.Cleanup(func() {
 		if out, err := exec.Command("umount", folder).CombinedOutput(); err != nil {

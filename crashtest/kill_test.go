@@ -57,6 +57,7 @@ func TestKillDatabase(t *testing.T) {
 	w.ready()
 	w.greet()
 	w.load.start()
+	w.load.client(func(c *client) { c.tellStrangers() })
 	r := chance(t)
 	n := rounds(t, databaseKills)
 	for i := range n {
@@ -70,6 +71,9 @@ func TestKillDatabase(t *testing.T) {
 	w.settle()
 	w.busy(30 * n)
 	w.spooled()
+	if len(w.load.aside) == 0 {
+		t.Error("no stranger's event was taken")
+	}
 	for _, kind := range []string{"event", "batch", "webhook", "send"} {
 		for _, answer := range []string{" 200", " 200 spooled"} {
 			if took := w.load.slow(kind + answer); took > 5*time.Second {

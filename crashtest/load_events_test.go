@@ -186,3 +186,27 @@ func (c *client) tellCallbacks() {
 		}
 	}
 }
+
+// tellStrangers tells events of a user who does not exist. While the database is
+// there they are refused; otherwise nobody can know, and they are taken and set aside
+// later.
+func (c *client) tellStrangers() {
+	for i := 0; !c.stopped(); i++ {
+		e := told.Event{Key: told.Key{User: "nobody", Session: "nothing", Message: fmt.Sprint("n", i)}, Status: told.Sent, At: c.now()}
+		for answered := false; !answered && c.ended.Err() == nil; {
+			a, err := c.post("stranger's event", "/events/message", eventJSON(e))
+			switch {
+			case err != nil, a.status == http.StatusServiceUnavailable:
+			case a.status == http.StatusOK && a.spooled():
+				c.setAside(e.Message)
+				answered = true
+			case a.status == http.StatusUnprocessableEntity:
+				answered = true
+			default:
+				c.unexpected("stranger's event", a, eventJSON(e))
+				answered = true
+			}
+			c.pause(50 * time.Millisecond)
+		}
+	}
+}

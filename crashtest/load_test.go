@@ -49,6 +49,7 @@ type load struct {
 	mu       sync.Mutex
 	answers  map[string]int
 	slowest  map[string]time.Duration
+	aside    []string // messages of strangers that were acknowledged
 	problems limited
 }
 
@@ -120,6 +121,12 @@ func (l *load) stopped() bool {
 	default:
 		return false
 	}
+}
+
+func (l *load) setAside(message string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.aside = append(l.aside, message)
 }
 
 // count notes an answer for the log.

@@ -22,8 +22,8 @@ func TestLocks(t *testing.T) {
 	err := d.look(func(db *sql.DB) error {
 		w.holdAll(db, 4*time.Second)
 		w.direct()
-		for range 2 {
-			w.crossLocks(db, 3*time.Second)
+		for _, table := range []string{w.db.own("session_stats"), "whats_app_message_stats"} {
+			w.crossLocks(db, table, 4*time.Second)
 			w.direct()
 		}
 		if _, err := db.Exec(`ALTER DATABASE postgres SET default_transaction_isolation TO 'repeatable read'`); err != nil {
@@ -69,8 +69,9 @@ func (w *world) holdAll(db *sql.DB, d time.Duration) {
 	time.Sleep(d)
 }
 
-// crossLocks locks counters one after another, the last first.
-func (w *world) crossLocks(db *sql.DB, d time.Duration) {
+// crossLocks locks the rows of one of the tables of statistics one after another, the
+// last first.
+func (w *world) crossLocks(db *sql.DB, table string, d time.Duration) {
 	w.Helper()
 	w.during(d, func(ctx context.Context) error {
 		tx, err := db.BeginTx(ctx, nil)
@@ -79,8 +80,8 @@ func (w *world) crossLocks(db *sql.DB, d time.Duration) {
 		}
 		defer tx.Rollback()
 		for offset := range 8 {
-			_, err := tx.ExecContext(ctx, `UPDATE `+w.db.own("session_stats")+` SET updated_at = now() WHERE id =
-				(SELECT id FROM `+w.db.own("session_stats")+` ORDER BY id DESC OFFSET $1 LIMIT 1)`, offset)
+			_, err := tx.ExecContext(ctx, `UPDATE `+table+` SET updated_at = now() WHERE id =
+				(SELECT id FROM `+table+` ORDER BY session_id DESC OFFSET $1 LIMIT 1)`, offset)
 			if err != nil {
 				return nil // the deadlock may have been ours
 			}

@@ -3,7 +3,6 @@ package crashtest
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -188,7 +187,7 @@ func (w *world) resetTimes(b *resetBook) func(told.Owner) (at, done time.Time) {
 	defer b.mu.Unlock()
 	for o, r := range b.resets {
 		if at := found[o]; at.Before(r.asked.Truncate(time.Microsecond)) || at.After(r.ended) {
-			w.Error(fmt.Sprintf("%v was reset at %v, but that was asked for at %v and over at %v", o, at, r.asked, r.ended))
+			w.Errorf("%v was reset at %v, but that was asked for at %v and over at %v", o, at, r.asked, r.ended)
 		}
 	}
 	return func(o told.Owner) (at, done time.Time) { return found[o], b.resets[o].ended }

@@ -22,7 +22,7 @@ func TestTakeOver(t *testing.T) {
 	w.db.server.Kill()
 	eventually(w, 30*time.Second, "events are spooled", func() error {
 		if n := w.load.answered("event 200 spooled"); n < 300 {
-			return errTooFew(n)
+			return tooFewError(n)
 		}
 		return nil
 	})

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -100,17 +101,39 @@ func (w *world) compare() error {
 	return w.load.hooks.compare(w.db)
 }
 
-// deadLetters counts the events that were set aside.
-func (w *world) deadLetters() int {
-	w.Helper()
-	n := -1
-	err := w.db.look(func(db *sql.DB) error {
-		return db.QueryRow(`SELECT count(*) FROM ` + w.db.own("dead_letters")).Scan(&n)
+// deadLetters lists the messages of the events that were set aside.
+func (w *world) deadLetters() (messages []string, err error) {
+	err = w.db.look(func(db *sql.DB) error {
+		rows, err := db.Query(`SELECT message_id FROM ` + w.db.own("dead_letters"))
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var message string
+			if err := rows.Scan(&message); err != nil {
+				return err
+			}
+			messages = append(messages, message)
+		}
+		return rows.Err()
 	})
+	return messages, err
+}
+
+// compareDeadLetters finds those of strangers among them, each once, and nothing else.
+func (w *world) compareDeadLetters() error {
+	has, err := w.deadLetters()
 	if err != nil {
-		w.Error(err)
+		return err
 	}
-	return n
+	want := slices.Clone(w.load.aside)
+	slices.Sort(has)
+	slices.Sort(want)
+	if !slices.Equal(has, want) {
+		return fmt.Errorf("%d events were set aside, not %d: %.300v, not %.300v", len(has), len(want), has, want)
+	}
+	return nil
 }
 
 // settle ends the load and holds the gateway to account: within a while, everything
@@ -126,6 +149,7 @@ func (w *world) settle() {
 	w.load.problems.report(w)
 	w.wa.problems.report(w)
 	eventually(w, w.within, "everything is counted once", w.compare)
+	eventually(w, w.within, "what nobody can count is set aside", w.compareDeadLetters)
 	w.gateway.verify("at the end")
 	w.gateway.stop()
 	if files := w.gateway.waiting(); len(files) > 0 {
@@ -136,8 +160,8 @@ func (w *world) settle() {
 	if err := w.compare(); err != nil {
 		w.Errorf("after another start: %v", err)
 	}
-	if n := w.deadLetters(); n != 0 {
-		w.Errorf("%d events were set aside", n)
+	if err := w.compareDeadLetters(); err != nil {
+		w.Errorf("after another start: %v", err)
 	}
 }
 
