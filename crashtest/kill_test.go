@@ -168,9 +168,7 @@ func (w *world) greet() {
 // its journal.
 func (w *world) direct() {
 	w.Helper()
-	if !w.db.server.Alive() {
-		w.startDatabase()
-	}
+	w.startDatabase()
 	eventually(w, 30*time.Second, "events reach the database", func() error {
 		direct, spooled := w.load.answered("event 200"), w.load.answered("event 200 spooled")
 		time.Sleep(150 * time.Millisecond)

@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -48,12 +47,8 @@ timezone = 'Asia/Jakarta'
 log_timezone = 'Asia/Jakarta'
 `
 
-const (
-	// patience bounds how long a server may take to start, recovery included.
-	patience = time.Minute
-	// orderly bounds how long it may take to stop.
-	orderly = 3 * time.Second
-)
+// patience bounds how long a server may take to start, recovery included.
+const patience = time.Minute
 
 // New makes a server and starts it. Close removes it.
 func New(ctx context.Context) (*Server, error) {
@@ -156,25 +151,25 @@ func (s *Server) URL(addr, database string) string {
 	}).String()
 }
 
-// Start starts the server and waits until it can be used.
+// Start starts the server, if it does not run, and waits until it can be used.
 func (s *Server) Start(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	for {
+	var err error
+	// It may end once more: what the last life left is gone after a moment, and one
+	// that was hit while it recovered may find that out only now.
+	for range 20 {
 		if err := s.Launch(ctx); err != nil {
 			return err
 		}
-		err := s.Ready(ctx)
-		if err == nil {
+		if err = s.Ready(ctx); err == nil {
 			return nil
 		}
-		text := s.log()
-		// What the last life left is gone after a moment.
-		if ctx.Err() != nil || !strings.Contains(text, "still in use") && !strings.Contains(text, "lock file") {
-			return fmt.Errorf("starting PostgreSQL: %w\n%s", err, text)
+		if strings.Contains(s.log(), "could not bind") || !pause(ctx) {
+			break
 		}
-		pause(ctx)
 	}
+	return fmt.Errorf("starting PostgreSQL: %w\n%s", err, s.log())
 }
 
 // Launch starts the server, if it does not run, and returns at once.
@@ -203,19 +198,13 @@ func (s *Server) Ready(ctx context.Context) error {
 		if err == nil {
 			return conn.Close(ctx)
 		}
-		if !s.Alive() {
+		if p := s.running(); p == nil || p.Ended() {
 			return errors.New("it has ended")
 		}
 		if !pause(ctx) {
 			return errors.Join(ctx.Err(), err)
 		}
 	}
-}
-
-// Alive tells whether the server runs, though it may not be ready.
-func (s *Server) Alive() bool {
-	p := s.running()
-	return p != nil && !p.Ended()
 }
 
 func (s *Server) running() *child.Process {
@@ -232,67 +221,6 @@ func pause(ctx context.Context) bool {
 	case <-time.After(20 * time.Millisecond):
 		return true
 	}
-}
-
-// Kill ends the server and all its processes at once, as a crash of the machine
-// would, and returns when they are gone.
-func (s *Server) Kill() {
-	p := s.running()
-	if p == nil {
-		return
-	}
-	family := children(p.Pid())
-	p.Kill()
-	for _, pid := range family {
-		if child, err := os.FindProcess(pid); err == nil {
-			_ = child.Kill() // most have noticed by themselves
-		}
-	}
-	for _, pid := range family {
-		for deadline := time.Now().Add(patience); alive(pid) && time.Now().Before(deadline); {
-			time.Sleep(time.Millisecond)
-		}
-	}
-}
-
-// KillBackend kills one process of the server, one that serves a client if there is
-// any: the server cuts all clients off, recovers and goes on by itself.
-func (s *Server) KillBackend() {
-	p := s.running()
-	if p == nil {
-		return
-	}
-	family := children(p.Pid())
-	if len(family) == 0 {
-		return
-	}
-	// The latest is most likely a client's.
-	if child, err := os.FindProcess(slices.Max(family)); err == nil {
-		_ = child.Kill() // it may have ended by itself
-	}
-}
-
-// Stop ends the server in order, cutting its clients off, and returns when it is
-// gone. One that is restarting itself after a crash may not listen (PostgreSQL 15
-// waits for ever), and is killed.
-func (s *Server) Stop() {
-	if p := s.running(); p != nil {
-		_ = p.Signal(os.Interrupt) // it may have ended
-		select {
-		case <-p.Done():
-		case <-time.After(orderly):
-			s.Kill()
-		}
-	}
-}
-
-// Close kills the server and removes its data.
-func (s *Server) Close() error {
-	s.Kill()
-	if s.dir == "" {
-		return nil
-	}
-	return os.RemoveAll(s.dir)
 }
 
 // Log is what the server has logged in its present life.
