@@ -43,6 +43,12 @@ func (d *databases) sweepOnce(ctx context.Context, now time.Time) error {
 				zap.Int64("messages", report.Messages), zap.Int64("sessions", report.Sessions))
 		}
 		errs = append(errs, inPart("the ledger", err))
+		// By then they could not be counted any more.
+		gone, err := d.transactional.PurgeDeadLetters(ctx, now.Add(-kept.ledger), store.PurgeOptions{})
+		if gone > 0 {
+			d.logger.Warn("old dead letters were removed; nobody had decided about them", zap.Int64("events", gone))
+		}
+		errs = append(errs, inPart("the dead letters", err))
 	}
 	if kept.hours > 0 {
 		report, err := d.transactional.CompactRollups(ctx, now.Add(-kept.hours-store.PurgeMargin), store.PurgeOptions{})

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"gorm.io/gorm"
 )
@@ -67,6 +68,13 @@ func (t *Transactional) RemoveDeadLetters(ctx context.Context, ids ...string) (r
 		return done.Error
 	})
 	return removed, failure("remove dead letters", err)
+}
+
+// PurgeDeadLetters removes letters that were set aside before a time, as
+// PurgeWebhookEvents removes webhooks.
+func (t *Transactional) PurgeDeadLetters(ctx context.Context, before time.Time, opts PurgeOptions) (int64, error) {
+	removed, err := t.db.purgeOlder(ctx, "dead_letters", "created_at", before, opts)
+	return removed, failure("remove old dead letters", err)
 }
 
 // CountDeadLetters returns how many letters are kept.

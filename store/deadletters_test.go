@@ -163,3 +163,24 @@ func TestDeadLettersSideBySide(t *testing.T) {
 		}
 	})
 }
+
+// Letters that nobody decided about go by their age, the others stay.
+func TestPurgeDeadLetters(t *testing.T) {
+	each(t, func(t *testing.T, d *storetest.Database, tr *store.Transactional) {
+		var letters []store.DeadLetter
+		for i := range 25 {
+			letters = append(letters, store.DeadLetter{Source: "event", Payload: fmt.Append(nil, i), Reason: "test"})
+		}
+		_, err := tr.AddDeadLetters(t.Context(), letters)
+		must(t, err)
+		if n, err := tr.PurgeDeadLetters(t.Context(), time.Now().Add(-time.Hour), store.PurgeOptions{}); n != 0 || err != nil {
+			t.Errorf("%d young ones went, %v", n, err)
+		}
+		if n, err := tr.PurgeDeadLetters(t.Context(), time.Now().Add(time.Hour), store.PurgeOptions{Batch: 10, Pause: time.Millisecond}); n != 25 || err != nil {
+			t.Errorf("%d went, %v", n, err)
+		}
+		if n, err := tr.CountDeadLetters(t.Context()); n != 0 || err != nil {
+			t.Errorf("%d are left, %v", n, err)
+		}
+	})
+}

@@ -20,16 +20,6 @@ func (p *Primary) MarkWebhookEventsProcessed(ctx context.Context, ids []string) 
 	return failure("mark webhook events", err)
 }
 
-// MarkWebhookEventProcessed says that an event has done its work. One that had
-// already keeps its time.
-func (p *Primary) MarkWebhookEventProcessed(ctx context.Context, id string) error {
-	err := p.db.tx(ctx, func(q *gorm.DB) error {
-		return oneRow(q.Model(&WebhookEvent{}).Where("id = ?", id).
-			Update("processed_at", gorm.Expr("COALESCE(processed_at, ?)", timeArg(p.now()))))
-	})
-	return failure("mark a webhook event", err)
-}
-
 // WebhookEvents lists the kept events of a session, or with sessionID "" of all,
 // the newest first; limit 0 means all of them.
 func (p *Primary) WebhookEvents(ctx context.Context, sessionID string, limit, offset int) ([]WebhookEvent, error) {
@@ -48,26 +38,6 @@ func (p *Primary) WebhookEvents(ctx context.Context, sessionID string, limit, of
 // processed or not, in short transactions with pauses between them, and returns
 // how many they were. It may run on several nodes at once.
 func (p *Primary) PurgeWebhookEvents(ctx context.Context, before time.Time, opts PurgeOptions) (int64, error) {
-	old := `SELECT id FROM ` + p.db.own("webhook_events") + ` WHERE received_at < ? ORDER BY received_at LIMIT ?`
-	if p.db.backend == Postgres {
-		old += ` FOR UPDATE SKIP LOCKED` // another node may be at the same ones
-	}
-	var removed int64
-	turns := opts.turns()
-	for {
-		var gone int64
-		err := turns.take(ctx, func() error {
-			return p.db.tx(ctx, func(q *gorm.DB) error {
-				done := q.Exec(`DELETE FROM `+p.db.own("webhook_events")+` WHERE id IN (`+old+`)`, timeArg(before), opts.batch())
-				gone = done.RowsAffected
-				return done.Error
-			})
-		})
-		if err != nil {
-			return removed, failure("remove old webhook events", err)
-		}
-		if removed += gone; gone < int64(opts.batch()) {
-			return removed, nil
-		}
-	}
+	removed, err := p.db.purgeOlder(ctx, "webhook_events", "received_at", before, opts)
+	return removed, failure("remove old webhook events", err)
 }

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"sync"
@@ -30,6 +31,14 @@ func newPrimary(t *testing.T, d *storetest.Database) *store.Primary {
 	return p
 }
 
+func addWebhook(ctx context.Context, p *store.Primary, e *store.WebhookEvent) (duplicate bool, err error) {
+	added, err := p.AddWebhookEvents(ctx, []*store.WebhookEvent{e})
+	if err != nil {
+		return false, err
+	}
+	return added[0].Duplicate, nil
+}
+
 func TestWebhookEventsAreKeptOnce(t *testing.T) {
 	for _, kind := range []storetest.Kind{storetest.SQLite, storetest.PostgresSnake} {
 		t.Run(string(kind), func(t *testing.T) {
@@ -41,18 +50,18 @@ func TestWebhookEventsAreKeptOnce(t *testing.T) {
 			odd := `{"text":"NUL \u0000 and \ud800","n":1e999999,"deep":` + strings.Repeat("[", 50) + strings.Repeat("]", 50) + `}`
 			for _, payload := range []string{`{"event":"message","id":1}`, `{"event":"message","id":2}`, `[]`, odd} {
 				first := store.WebhookEvent{Source: "main", SessionID: "s1", EventType: "message", Payload: json.RawMessage(payload), ReceivedAt: at}
-				if duplicate, err := p.AddWebhookEvent(ctx, &first); err != nil || duplicate {
+				if duplicate, err := addWebhook(ctx, p, &first); err != nil || duplicate {
 					t.Fatalf("%s: %v, %v", payload, duplicate, err)
 				}
 				again := store.WebhookEvent{Source: "main", Payload: json.RawMessage(payload)}
-				if duplicate, err := p.AddWebhookEvent(ctx, &again); err != nil || !duplicate || again.ID != first.ID {
+				if duplicate, err := addWebhook(ctx, p, &again); err != nil || !duplicate || again.ID != first.ID {
 					t.Fatalf("%s again: %v, %v, id %s and %s", payload, duplicate, err, again.ID, first.ID)
 				}
 				other := store.WebhookEvent{Source: "other", Payload: json.RawMessage(payload)}
-				if duplicate, err := p.AddWebhookEvent(ctx, &other); err != nil || duplicate {
+				if duplicate, err := addWebhook(ctx, p, &other); err != nil || duplicate {
 					t.Fatalf("%s from another source: %v, %v", payload, duplicate, err)
 				}
-				if err := p.MarkWebhookEventProcessed(ctx, first.ID); err != nil {
+				if err := p.MarkWebhookEventsProcessed(ctx, []string{first.ID}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -71,9 +80,6 @@ func TestWebhookEventsAreKeptOnce(t *testing.T) {
 			if odd != "" {
 				t.Error("the odd payload did not come back as it was")
 			}
-			if err := p.MarkWebhookEventProcessed(ctx, "unknown"); err == nil {
-				t.Error("an unknown event was marked")
-			}
 		})
 	}
 }
@@ -88,7 +94,7 @@ func TestWebhookEventsSideBySide(t *testing.T) {
 			for range 20 {
 				wg.Go(func() {
 					e := store.WebhookEvent{Source: "main", Payload: json.RawMessage(`{"same":true}`)}
-					duplicate, err := p.AddWebhookEvent(t.Context(), &e)
+					duplicate, err := addWebhook(t.Context(), p, &e)
 					mu.Lock()
 					defer mu.Unlock()
 					if err != nil {
@@ -119,7 +125,7 @@ func TestOneDatabaseForBoth(t *testing.T) {
 			t.Errorf("still pending: %+v, %v", report, err)
 		}
 		e := store.WebhookEvent{Source: "main", Payload: json.RawMessage(`{}`)}
-		if _, err := p.AddWebhookEvent(t.Context(), &e); err != nil {
+		if _, err := addWebhook(t.Context(), p, &e); err != nil {
 			t.Error(err)
 		}
 	})

@@ -49,15 +49,6 @@ func (p *Primary) AddWebhookEvents(ctx context.Context, events []*WebhookEvent) 
 	return b.results(), nil
 }
 
-// AddWebhookEvent is AddWebhookEvents for one.
-func (p *Primary) AddWebhookEvent(ctx context.Context, event *WebhookEvent) (duplicate bool, err error) {
-	added, err := p.AddWebhookEvents(ctx, []*WebhookEvent{event})
-	if err != nil {
-		return false, err
-	}
-	return added[0].Duplicate, nil
-}
-
 // errVanished says that the row which an event is a duplicate of went, by its
 // age, before its id was read. The next attempt keeps the event.
 var errVanished = fmt.Errorf("%w: the same event was removed at this moment", ErrUnavailable)

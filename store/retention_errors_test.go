@@ -31,8 +31,9 @@ func TestRetentionWithoutADatabase(t *testing.T) {
 			"read a dead letter":        func(ctx context.Context) error { return second(tr.DeadLetter(ctx, "x")) },
 			"remove dead letters":       func(ctx context.Context) error { return second(tr.RemoveDeadLetters(ctx, "x")) },
 			"count dead letters":        func(ctx context.Context) error { return second(tr.CountDeadLetters(ctx)) },
-			"keep webhook events":       func(ctx context.Context) error { return second(p.AddWebhookEvent(ctx, webhook("main", "{}"))) },
+			"keep webhook events":       func(ctx context.Context) error { return second(addWebhook(ctx, p, webhook("main", "{}"))) },
 			"mark webhook events":       func(ctx context.Context) error { return p.MarkWebhookEventsProcessed(ctx, []string{"x"}) },
+			"remove old dead letters":   func(ctx context.Context) error { return second(tr.PurgeDeadLetters(ctx, noon, hurried)) },
 			"remove old webhook events": func(ctx context.Context) error { return second(p.PurgeWebhookEvents(ctx, noon, hurried)) },
 			"keep webhook events, of a few": func(ctx context.Context) error {
 				return second(p.AddWebhookEvents(ctx, []*store.WebhookEvent{webhook("main", "1")}))

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -95,4 +96,30 @@ func (t *Transactional) archive(q *gorm.DB, statsID int64, sums purgeSums) error
 			archived_last_failed_at = `+t.db.later("archived_last_failed_at", t.db.ownTime())+`
 		WHERE id = ?`,
 		sums.Sent, sums.Failed, sums.Delivered, sums.Read, at(sums.LastSent), at(sums.LastFailed), statsID))
+}
+
+// purgeOlder removes the rows of one of our own tables whose time is before another,
+// in short transactions with pauses between them.
+func (db *DB) purgeOlder(ctx context.Context, table, column string, before time.Time, opts PurgeOptions) (removed int64, err error) {
+	old := `SELECT id FROM ` + db.own(table) + ` WHERE ` + column + ` < ? ORDER BY ` + column + ` LIMIT ?`
+	if db.backend == Postgres {
+		old += ` FOR UPDATE SKIP LOCKED` // another node may be at the same ones
+	}
+	turns := opts.turns()
+	for {
+		var gone int64
+		err := turns.take(ctx, func() error {
+			return db.tx(ctx, func(q *gorm.DB) error {
+				done := q.Exec(`DELETE FROM `+db.own(table)+` WHERE id IN (`+old+`)`, timeArg(before), opts.batch())
+				gone = done.RowsAffected
+				return done.Error
+			})
+		})
+		if err != nil {
+			return removed, err
+		}
+		if removed += gone; gone < int64(opts.batch()) {
+			return removed, nil
+		}
+	}
 }
