@@ -54,7 +54,7 @@ fuzz: ## run every fuzz test for FUZZTIME (30s)
 	$(PURE) scripts/fuzz $(FUZZTIME)
 
 .PHONY: bench
-bench: build ## measure what the gateway adds to a call
+bench: build ## measure what the gateway adds to a call, and how fast it takes events
 	$(PURE) scripts/with-services $(GO) run ./bench -caddy bin/caddy $(ARGS)
 
 .PHONY: lint

@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -19,6 +17,7 @@ import (
 const (
 	adminToken    = "bench-admin"
 	waServerToken = "bench-wa-server"
+	eventsToken   = "bench-events"
 )
 
 // caddyfile is the repository's own, reduced to what a call passes, and the bare
@@ -39,6 +38,7 @@ const caddyfile = `{
 			token ` + waServerToken + `
 		}
 		admin_token ` + adminToken + `
+		events_token ` + eventsToken + `
 	}
 }
 
@@ -169,50 +169,4 @@ func (c *caddyServer) stop() error {
 		<-c.ended
 		return errors.New("caddy did not stop by itself")
 	}
-}
-
-// memory is how much Caddy has allocated since its start, in bytes and in pieces:
-// figures that hardly change from run to run, whatever else the machine does.
-func (c *caddyServer) memory(ctx context.Context) (bytes, pieces uint64, err error) {
-	body, err := get(ctx, "http://"+c.admin+"/debug/vars", "")
-	if err != nil {
-		return 0, 0, err
-	}
-	var vars struct {
-		MemStats struct{ TotalAlloc, Mallocs uint64 } `json:"memstats"`
-	}
-	err = json.Unmarshal(body, &vars)
-	return vars.MemStats.TotalAlloc, vars.MemStats.Mallocs, err
-}
-
-// cpu is the CPU time that Caddy has taken so far, in user and kernel mode.
-// Where the system has no /proc, ok is false.
-func (c *caddyServer) cpu() (taken time.Duration, ok bool) {
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(c.process.Process.Pid) + "/stat")
-	if err != nil {
-		return 0, false
-	}
-	return parseStat(string(text))
-}
-
-// parseStat reads utime and stime, the 14th and 15th field of proc_pid_stat(5).
-// The second field is the program's name and may hold anything.
-func parseStat(text string) (time.Duration, bool) {
-	_, rest, ok := cutLast(text, ")")
-	fields := strings.Fields(rest)
-	if !ok || len(fields) < 13 {
-		return 0, false
-	}
-	user, err := strconv.ParseInt(fields[11], 10, 64)
-	system, err2 := strconv.ParseInt(fields[12], 10, 64)
-	// The unit is USER_HZ, which is 100 on every architecture Go runs on.
-	return time.Duration(user+system) * (time.Second / 100), err == nil && err2 == nil
-}
-
-func cutLast(s, sep string) (before, after string, found bool) {
-	i := strings.LastIndex(s, sep)
-	if i < 0 {
-		return s, "", false
-	}
-	return s[:i], s[i+len(sep):], true
 }

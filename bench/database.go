@@ -86,15 +86,13 @@ func maintain(ctx context.Context, server, statement string) error {
 }
 
 // caller is who a connection's calls come from.
-type caller struct{ key, session string }
+type caller struct{ user, key, session string }
 
-const (
-	users           = 8
-	sessionsPerUser = 2
-)
+// population is how many users there are, each with how many sessions.
+type population struct{ users, sessions int }
 
 // seed enters users with sessions, subscriptions and API keys.
-func seed(ctx context.Context, dsn string) (callers []caller, err error) {
+func seed(ctx context.Context, dsn string, p population) (callers []caller, err error) {
 	pool, err := store.Open(store.Config{DSN: dsn})
 	if err != nil {
 		return nil, err
@@ -104,11 +102,11 @@ func seed(ctx context.Context, dsn string) (callers []caller, err error) {
 	if _, err := db.Migrate(ctx, store.MigrateOptions{}); err != nil {
 		return nil, err
 	}
-	pkg := store.Package{ID: store.NewID(), Name: "Bench", MaxSession: sessionsPerUser}
+	pkg := store.Package{ID: store.NewID(), Name: "Bench", MaxSession: p.sessions}
 	if err := db.AddPackage(ctx, &pkg); err != nil {
 		return nil, err
 	}
-	for range users {
+	for range p.users {
 		user := store.User{ID: store.NewID(), Role: "customer", IsActive: true}
 		if err := db.CreateUser(ctx, &user); err != nil {
 			return nil, err
@@ -120,12 +118,12 @@ func seed(ctx context.Context, dsn string) (callers []caller, err error) {
 		if err != nil {
 			return nil, err
 		}
-		for range sessionsPerUser {
+		for range p.sessions {
 			session := store.Session{SessionID: store.NewID(), UserID: &user.ID, Status: "connected"}
 			if err := db.AddSession(ctx, &session); err != nil {
 				return nil, err
 			}
-			callers = append(callers, caller{key: key, session: session.SessionID})
+			callers = append(callers, caller{user: user.ID, key: key, session: session.SessionID})
 		}
 	}
 	return callers, nil

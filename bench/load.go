@@ -26,23 +26,41 @@ func (l *load) perSecond() float64 { return float64(l.answers) / l.duration.Seco
 // on each, and at least one on each. Every connection repeats one prepared request.
 // Nothing is written after the time is up, and every answer is awaited.
 func drive(ctx context.Context, addr string, requests [][]byte, conns int, length time.Duration) (*load, error) {
-	workers := make([]*worker, conns)
-	defer func() {
-		for _, w := range workers {
-			if w != nil {
-				_ = w.conn.Close()
-			}
-		}
-	}()
+	workers, err := connect(ctx, addr, conns)
+	if err != nil {
+		return nil, err
+	}
+	for i, w := range workers {
+		w.request = requests[i%len(requests)]
+	}
+	return together(ctx, workers, length)
+}
+
+// connect opens the connections. Whoever has them gives them to together.
+func connect(ctx context.Context, addr string, conns int) ([]*worker, error) {
+	workers := make([]*worker, 0, conns)
 	var dialer net.Dialer
-	for i := range workers {
+	for range conns {
 		conn, err := dialer.DialContext(ctx, "tcp", addr)
 		if err != nil {
+			disconnect(workers)
 			return nil, err
 		}
-		workers[i] = &worker{conn: conn, request: requests[i%len(requests)]}
+		workers = append(workers, &worker{conn: conn})
 	}
+	return workers, nil
+}
 
+func disconnect(workers []*worker) {
+	for _, w := range workers {
+		_ = w.conn.Close()
+	}
+}
+
+// together runs the workers at the same time, for some time, and closes their
+// connections.
+func together(ctx context.Context, workers []*worker, length time.Duration) (*load, error) {
+	defer disconnect(workers)
 	start := time.Now()
 	end := start.Add(length)
 	var group sync.WaitGroup
@@ -66,7 +84,7 @@ func drive(ctx context.Context, addr string, requests [][]byte, conns int, lengt
 	return sum, ctx.Err()
 }
 
-const answerTimeout = 10 * time.Second
+const answerTimeout = 30 * time.Second
 
 // worker is one connection. It reads answers just as far as needed, in a buffer
 // of its own, so that the load generator takes little of the machine from what
@@ -78,22 +96,35 @@ type worker struct {
 	errors  map[string]int64
 	latency histogram
 	buffer  [4096]byte
+
+	// next, when set, makes the next request; false: there is none.
+	next func() bool
+	// answered, when set, is shown the body of each answer with status 2xx, if it
+	// is short, and says what is wrong with it.
+	answered func(body []byte) string
 }
 
 func (w *worker) run(ctx context.Context, end time.Time) {
 	now := time.Now()
-	for {
-		status, err := w.call()
+	for w.next == nil || w.next() {
+		status, body, err := w.call()
 		if err != nil {
 			w.failed(err.Error())
 			return
 		}
 		done := time.Now()
-		if status >= 200 && status < 300 {
+		complaint := ""
+		switch {
+		case status < 200 || status >= 300:
+			complaint = "status " + strconv.Itoa(status)
+		case w.answered != nil:
+			complaint = w.answered(body)
+		}
+		if complaint == "" {
 			w.answers++
 			w.latency.add(done.Sub(now))
 		} else {
-			w.failed("status " + strconv.Itoa(status))
+			w.failed(complaint)
 		}
 		if now = done; !now.Before(end) || ctx.Err() != nil {
 			return
@@ -108,24 +139,27 @@ func (w *worker) failed(what string) {
 	w.errors[what]++
 }
 
-func (w *worker) call() (status int, err error) {
+// call sends the request and reads its answer; body is what of the answer's came
+// with its head.
+func (w *worker) call() (status int, body []byte, err error) {
 	if _, err := w.conn.Write(w.request); err != nil {
-		return 0, errors.New("the request could not be written")
+		return 0, nil, errors.New("the request could not be written")
 	}
 	have := 0
 	for {
 		n, err := w.conn.Read(w.buffer[have:])
 		have += n
 		if status, length, ok := parseHead(w.buffer[:have]); ok {
-			return status, w.rest(length - have)
+			body = w.buffer[bytes.Index(w.buffer[:have], headEnd)+len(headEnd) : have]
+			return status, body, w.rest(length - have)
 		}
 		switch {
 		case errors.Is(err, io.EOF):
-			return 0, errors.New("the connection was closed without an answer")
+			return 0, nil, errors.New("the connection was closed without an answer")
 		case err != nil:
-			return 0, errors.New("no answer in time")
+			return 0, nil, errors.New("no answer in time")
 		case have == len(w.buffer):
-			return 0, errors.New("the head of the answer is too long")
+			return 0, nil, errors.New("the head of the answer is too long")
 		}
 	}
 }
@@ -135,8 +169,9 @@ func (w *worker) rest(left int) error {
 	if left < 0 {
 		return fmt.Errorf("%d bytes more than the answer's length", -left)
 	}
+	var skipped [512]byte
 	for left > 0 {
-		n, err := w.conn.Read(w.buffer[:min(left, len(w.buffer))])
+		n, err := w.conn.Read(skipped[:min(left, len(skipped))])
 		left -= n
 		if err != nil && left > 0 {
 			return errors.New("the answer was cut off")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -25,6 +26,41 @@ func TestDrive(t *testing.T) {
 	}
 	if got := <-shown; len(got.body) != bodySize {
 		t.Errorf("a body of %d bytes: %s", len(got.body), got.body)
+	}
+}
+
+// What a worker asks for and is shown, and what it complains about.
+func TestWorker(t *testing.T) {
+	wa, err := startUpstream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer wa.close()
+	workers, err := connect(t.Context(), wa.addr(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, asked, shown := workers[0], 0, []string{}
+	w.next = func() bool {
+		asked++
+		w.request = caller{}.request(wa.addr())
+		return asked <= 3
+	}
+	w.answered = func(body []byte) string {
+		shown = append(shown, string(body))
+		if asked == 2 {
+			return "bad"
+		}
+		return ""
+	}
+	l, err := together(t.Context(), workers, time.Minute)
+	if err != nil || l.answers != 2 || l.errors["bad"] != 1 || len(l.errors) != 1 {
+		t.Errorf("%v, %d answers, errors %v", err, l.answers, l.errors)
+	}
+	for i, body := range shown {
+		if want := fmt.Sprintf(answerBody, i+1); body != want {
+			t.Errorf("answer %d is %s, not %s", i, body, want)
+		}
 	}
 }
 

@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 )
@@ -68,7 +66,7 @@ func (b *bench) count(addr string, l *load) {
 
 // round is one site under load.
 func (b *bench) round(ctx context.Context, addr string, conns int, length time.Duration) (*measured, error) {
-	bytesBefore, piecesBefore, err := b.server.memory(ctx)
+	memoryBefore, err := b.server.memory(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -93,10 +91,10 @@ func (b *bench) round(ctx context.Context, addr string, conns int, length time.D
 	if after, okAfter := b.server.cpu(); ok && okAfter && l.answers > 0 {
 		m.CPU = micros(after-before) / float64(l.answers)
 	}
-	bytes, pieces, err := b.server.memory(ctx)
+	memory, err := b.server.memory(ctx)
 	if err == nil && l.answers > 0 {
-		m.Bytes = float64(bytes-bytesBefore) / float64(l.answers)
-		m.Allocations = float64(pieces-piecesBefore) / float64(l.answers)
+		m.Bytes = float64(memory.TotalAlloc-memoryBefore.TotalAlloc) / float64(l.answers)
+		m.Allocations = float64(memory.Mallocs-memoryBefore.Mallocs) / float64(l.answers)
 	}
 	return m, err
 }
@@ -126,18 +124,8 @@ func (b *bench) settle(ctx context.Context) error {
 const settleTimeout = 60 * time.Second
 
 func (b *bench) counted(ctx context.Context) (sent, failed int64, err error) {
-	body, err := get(ctx, "http://"+b.server.gateway+"/events/admin/stats?limit=1", adminToken)
-	if err != nil {
-		return 0, 0, err
-	}
-	var stats struct {
-		Data struct {
-			Sent   int64 `json:"total_messages_sent"`
-			Failed int64 `json:"total_messages_failed"`
-		} `json:"data"`
-	}
-	err = json.Unmarshal(body, &stats)
-	return stats.Data.Sent, stats.Data.Failed, err
+	t, err := b.server.totals(ctx)
+	return t.Sent, t.Failed, err
 }
 
 // warmUp fills pools and caches on both sides.
@@ -183,22 +171,10 @@ func (b *bench) pair(ctx context.Context, gatewayFirst bool) (*pairReport, error
 // gateway is under load.
 func (b *bench) profile(ctx context.Context, file string) error {
 	seconds := max(int(2*b.options.round/time.Second), 1)
-	ended := make(chan error, 1)
-	go func() {
-		ended <- errors.Join(
-			b.fetch(ctx, fmt.Sprintf("profile?seconds=%d", seconds), file+".cpu"),
-			b.fetch(ctx, "allocs", file+".allocs"))
-	}()
-	_, err := b.round(ctx, b.server.gateway, b.conns, time.Duration(seconds)*time.Second)
-	return errors.Join(err, <-ended)
-}
-
-func (b *bench) fetch(ctx context.Context, profile, file string) error {
-	body, err := get(ctx, "http://"+b.server.admin+"/debug/pprof/"+profile, "")
-	if err != nil {
+	return b.server.profiled(ctx, file, seconds, func() error {
+		_, err := b.round(ctx, b.server.gateway, b.conns, time.Duration(seconds)*time.Second)
 		return err
-	}
-	return os.WriteFile(file, body, 0o600)
+	})
 }
 
 // total closes the account: what was answered, what was counted, what failed.

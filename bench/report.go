@@ -69,6 +69,11 @@ func spreadOf(pairs []*pairReport, figure func(*pairReport) float64) spread {
 	for _, p := range pairs {
 		all = append(all, figure(p))
 	}
+	return spreadOfAll(all)
+}
+
+// spreadOfAll sorts all.
+func spreadOfAll(all []float64) spread {
 	if len(all) == 0 {
 		return spread{}
 	}
@@ -140,12 +145,15 @@ type report struct {
 	Connections int               `json:"connections"`
 	Round       float64           `json:"round_seconds"`
 	Databases   []*databaseReport `json:"databases"`
+	Ingest      []*ingestReport   `json:"ingest"`
+	Outcome     *outcomeReport    `json:"outcome,omitempty"`
+	Goals       []goal            `json:"goals"`
 }
 
 func newReport(o options) *report {
 	return &report{
 		Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.NumCPU(),
-		Connections: o.conns, Round: o.round.Seconds(), Databases: []*databaseReport{},
+		Connections: o.conns, Round: o.round.Seconds(), Databases: []*databaseReport{}, Ingest: []*ingestReport{}, Goals: []goal{},
 	}
 }
 
