@@ -54,7 +54,7 @@ func (d *databases) openRecorders() error {
 		DeadLetter: func(ctx context.Context, l []recorder.DeadLetter[stats.Event]) error {
 			return setAside(ctx, d, l, eventLetter)
 		},
-		Unavailable: databaseAway, Logger: d.logger.Named("recorder").Named(journalEvents),
+		Unavailable: store.Blameless, Logger: d.logger.Named("recorder").Named(journalEvents),
 	})
 	d.webhooks = recorder.New(recorder.Options[*store.WebhookEvent, store.WebhookAdded]{
 		Commit:  once(d, d.addWebhooks),
@@ -63,7 +63,7 @@ func (d *databases) openRecorders() error {
 		DeadLetter: func(ctx context.Context, l []recorder.DeadLetter[*store.WebhookEvent]) error {
 			return setAside(ctx, d, l, webhookLetter)
 		},
-		Unavailable: databaseAway, Logger: d.logger.Named("recorder").Named(journalWebhooks),
+		Unavailable: store.Blameless, Logger: d.logger.Named("recorder").Named(journalWebhooks),
 	})
 	return nil
 }
@@ -89,8 +89,6 @@ func (d *databases) addWebhooks(ctx context.Context, hooks []*store.WebhookEvent
 	}
 	return d.primary.AddWebhookEvents(ctx, copies)
 }
-
-func databaseAway(err error) bool { return errors.Is(err, store.ErrUnavailable) }
 
 // closeRecorders waits for what is on its way to the databases.
 func (d *databases) closeRecorders(ctx context.Context) error {

@@ -89,6 +89,40 @@ func isClassified(err error) bool {
 		errors.Is(err, ErrConflict) || errors.Is(err, ErrLimitReached)
 }
 
+// Blameless reports whether an error says nothing about the values that the database
+// was given: it is away, or would refuse others alike, because a table, a column or a
+// privilege is missing. Then the same call may succeed later, and should be tried
+// again.
+func Blameless(err error) bool {
+	var pgErr *pgconn.PgError
+	switch {
+	case err == nil:
+		return false
+	case errors.Is(err, ErrUnavailable):
+		return true
+	case errors.As(err, &pgErr):
+		return !aboutValues(pgErr.Code)
+	}
+	if _, isSQLite := sqliteKind(err); isSQLite {
+		return strings.Contains(err.Error(), "no such ") // table, column, function
+	}
+	return false
+}
+
+// aboutValues knows the SQLSTATE classes that blame the values: 21 cardinality, 22
+// data, 23 integrity constraints, 44 WITH CHECK OPTION, 54 limits of the program, and
+// triggers of another application (P0).
+func aboutValues(code string) bool {
+	if len(code) != 5 {
+		return false
+	}
+	switch code[:2] {
+	case "21", "22", "23", "44", "54", "P0":
+		return true
+	}
+	return false
+}
+
 // unavailableState knows the SQLSTATE classes after which trying later helps:
 // 08 connection, 53 insufficient resources, 57P0x shutting down or starting,
 // 57014 cancelled by a timeout, 28 and 3D a server that refuses this role or
