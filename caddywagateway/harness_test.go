@@ -151,9 +151,11 @@ func (g *gateway) ready() {
 	g.t.Helper()
 	deadline := time.Now().Add(30 * time.Second)
 	for {
-		res := g.call("GET", "/api/wa/health", "", nil)
+		// Caddy itself breaks a connection now and then that waits while a reload
+		// swaps the listener.
+		res, err := g.try("GET", "/api/wa/health", "", nil)
 		up := func(name string) bool { return res.at("data", "dependencies", name, "status") == stateUp }
-		if up("transactional_db") && up("primary_db") {
+		if err == nil && up("transactional_db") && up("primary_db") {
 			return
 		}
 		if time.Now().After(deadline) {
