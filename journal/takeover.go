@@ -43,7 +43,11 @@ func (j *Journal) takeOver() {
 		if !e.IsDir() || !strings.HasPrefix(e.Name(), homePrefix) || e.Name() == own {
 			continue
 		}
-		lock, err := lockFolder(filepath.Join(j.dir, e.Name()))
+		folder := filepath.Join(j.dir, e.Name())
+		if newborn(folder) {
+			continue
+		}
+		lock, err := lockFolder(folder)
 		switch {
 		case errors.Is(err, errLocked) || os.IsNotExist(err):
 			continue // alive, or somebody else does it
@@ -54,6 +58,21 @@ func (j *Journal) takeOver() {
 			j.warn(e.Name(), "the journal of an ended process cannot be taken over", err, zap.String("folder", e.Name()))
 		}
 	}
+}
+
+// birth is longer than it takes to lock a new folder.
+const birth = 10 * time.Second
+
+// newborn reports whether somebody may be about to lock a folder. One that has
+// its checkpoint was locked before, and one without it has nothing to take, so
+// that nothing waits longer for this: it is only tidied away later.
+func newborn(folder string) bool {
+	entries, err := os.ReadDir(folder)
+	if err != nil || slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() != lockName }) {
+		return false
+	}
+	info, err := os.Stat(folder)
+	return err == nil && time.Since(info.ModTime()).Abs() < birth
 }
 
 // inherit moves the files of a dead instance into our folder. Each file is in
