@@ -56,10 +56,8 @@ type Message struct {
 // safe for concurrent use; the gateway has already taken the client's
 // credentials off the request and the client's identity out of its body.
 //
-// The four real servers differ widely in paths, bodies, media forms and
-// answers, so the seam has two depths: Request and the readers of answers are
-// all that a server close to the canonical form needs; AnswerRewriter is for
-// those whose answers have to be translated.
+// It is for servers close to the canonical form, whose bodies and answers pass as
+// they are. Those with an API of their own have a Translator.
 type Dialect interface {
 	// Request turns the canonical request into the server's own: method, path,
 	// query, headers, credentials. The request's body is already canonical; a
@@ -99,15 +97,6 @@ type Dialect interface {
 
 // Field is a body member: a JSON string, a form field or a multipart part.
 type Field struct{ Name, Value string }
-
-// AnswerRewriter is implemented by dialects whose servers answer in shapes of
-// their own. The gateway then keeps the answer, up to its bound, and sends what
-// RewriteAnswer returns. Answers that are streams (WebSocket, server-sent
-// events) and those for which Rewrites is false pass as they are.
-type AnswerRewriter interface {
-	Rewrites(call *Call, status int, header http.Header) bool
-	RewriteAnswer(call *Call, status int, header http.Header, body []byte) (newStatus int, newBody []byte, err error)
-}
 
 // UnsupportedError tells that a WA server lacks what a call asks for. The
 // gateway answers 501 with its reason.
