@@ -1,0 +1,3 @@
+package message
+
+import _ "github.com/nyaruka/phonenumbers" // until phone.go uses it
