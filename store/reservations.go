@@ -100,6 +100,12 @@ func (s *foreignSchema) reserve(q *gorm.DB, place *reservation) error {
 // A row that the same user has already is left as it is. It is an [ErrConflict]
 // when the id is somebody else's or nobody's.
 func (t *Transactional) ConfirmSession(ctx context.Context, reservationID string, session *Session) error {
+	return t.ConfirmSessionWithLink(ctx, reservationID, session, nil)
+}
+
+// ConfirmSessionWithLink is [Transactional.ConfirmSession] that keeps the session's
+// link in the same transaction. The link gets the session's id and user; nil is none.
+func (t *Transactional) ConfirmSessionWithLink(ctx context.Context, reservationID string, session *Session, link *SessionLink) error {
 	if session.UserID == nil {
 		return errors.New("confirm a session: it has no user")
 	}
@@ -115,7 +121,7 @@ func (t *Transactional) ConfirmSession(ctx context.Context, reservationID string
 			return err
 		}
 		if added {
-			return t.db.changed(q, ChangeSession, session.SessionID)
+			return t.confirmed(q, session, link)
 		}
 		var taken Session
 		if err := s.bySessionID(q, session.SessionID, &taken); err != nil {
@@ -128,9 +134,23 @@ func (t *Transactional) ConfirmSession(ctx context.Context, reservationID string
 			return ErrConflict
 		}
 		*session = taken
-		return nil
+		if link == nil {
+			return nil
+		}
+		return t.confirmed(q, session, link)
 	})
 	return failure("confirm a session", err)
+}
+
+// confirmed keeps the link of a session whose row is there, and tells others of both.
+func (t *Transactional) confirmed(q *gorm.DB, session *Session, link *SessionLink) error {
+	if link != nil {
+		link.SessionID, link.UserID = session.SessionID, *session.UserID
+		if err := t.saveLink(q, link); err != nil {
+			return err
+		}
+	}
+	return t.db.changed(q, ChangeSession, session.SessionID)
 }
 
 // ReleaseReservation gives a place back; one that is gone already is no error.

@@ -143,6 +143,9 @@ func (t *Transactional) RemoveSession(ctx context.Context, userID, sessionID str
 		if err != nil {
 			return err
 		}
+		if err := removeLink(q, sessionID); err != nil {
+			return err
+		}
 		return t.db.changed(q, ChangeSession, sessionID)
 	})
 	return failure("remove a session", err)
