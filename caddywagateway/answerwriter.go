@@ -48,6 +48,7 @@ type answerWriter struct {
 	cut      bool   // the copy is not complete
 	streams  bool   // the answer has no end that one could wait for
 	copied   bytes.Buffer
+	most     int // of the copy, in bytes
 	scrubber waserver.Scrubber
 	watchdog *watchdog
 	stream   *streamedBody // of the request, if it has one
@@ -56,7 +57,7 @@ type answerWriter struct {
 func (x *exchange) newAnswerWriter(mode copying) *answerWriter {
 	return &answerWriter{
 		ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: x.w},
-		x:                     x, mode: mode, header: make(http.Header, 8),
+		x:                     x, mode: mode, header: make(http.Header, 8), most: maxAnswerCopy,
 		scrubber: x.server.secret.Scrubber(),
 	}
 }
@@ -146,7 +147,7 @@ func (w *answerWriter) Write(p []byte) (int, error) {
 	}
 	kept := 0
 	if w.keep {
-		kept = min(len(p), max(maxAnswerCopy-w.copied.Len(), 0))
+		kept = min(len(p), max(w.most-w.copied.Len(), 0))
 		w.cut = w.cut || kept < len(p)
 		w.copied.Write(p[:kept])
 	}

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/genfity/wa-gateway/gate"
+	"github.com/genfity/wa-gateway/internal/seal"
 	"github.com/genfity/wa-gateway/ratelimit"
 	"github.com/genfity/wa-gateway/signature"
 	"github.com/genfity/wa-gateway/store"
@@ -68,6 +69,13 @@ type App struct {
 	// dialect generic, whose address stands in reverse_proxy.
 	WAServers []*WAServer `json:"wa_servers,omitempty"`
 
+	// The keys with which the credentials of single sessions and the secrets of their
+	// webhooks are encrypted in the database: 32 bytes in base64 or hex, or any text
+	// of at least 16 characters; placeholders are replaced. The first encrypts, all
+	// decrypt: one is usual, two while it is exchanged. Needed with dialects other
+	// than generic.
+	EncryptionKeys []string `json:"encryption_keys,omitempty"`
+
 	// The tokens of which any opens the admin endpoints, as a bearer token;
 	// placeholders are replaced. One is usual; two while it is exchanged. If none
 	// is set, or all are empty, the endpoints answer 403.
@@ -99,6 +107,7 @@ type App struct {
 	signatures  *signature.Verifier
 	guards      *guards
 	guardsKey   string
+	box         *seal.Box // nil: no encryption key is set
 	demo        bool
 	databases   *databases
 	databaseKey string
@@ -145,6 +154,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	if err := a.provisionServers(ctx, repl); err != nil {
+		return err
+	}
+	if err := a.provisionSeal(repl); err != nil {
 		return err
 	}
 	if err := a.provisionLimiter(ctx); err != nil {

@@ -109,10 +109,8 @@ func (x *exchange) readBody(wholeOnly bool) (*body, error) {
 	if !hasBody(r) {
 		return x.emptyBody()
 	}
-	for _, encoding := range r.Header["Content-Encoding"] {
-		if encoding != "" && !strings.EqualFold(encoding, "identity") {
-			return nil, refuse(http.StatusUnsupportedMediaType, "Send the body without Content-Encoding")
-		}
+	if err := x.refuseEncoding(); err != nil {
+		return nil, err
 	}
 	limit := x.maxBody()
 	if r.ContentLength > limit {
@@ -125,9 +123,6 @@ func (x *exchange) readBody(wholeOnly bool) (*body, error) {
 	start, err := readUpTo(r.Body, bound+1, r.ContentLength)
 	if err != nil {
 		return nil, bodyRefusal(err, limit)
-	}
-	if len(r.Header.Values("Content-Type")) > 1 {
-		return nil, bodyRefusal(bodyedit.ErrUnsupported, limit)
 	}
 	contentType := r.Header.Get("Content-Type")
 	if int64(len(start)) <= bound {
@@ -157,6 +152,19 @@ func (x *exchange) readBody(wholeOnly bool) (*body, error) {
 	}
 	stream := &streamedBody{Reader: edited, Closer: r.Body}
 	return &body{reader: stream, length: -1, contentType: newType, stream: stream}, nil
+}
+
+// refuseEncoding refuses bodies that could be read in two ways.
+func (x *exchange) refuseEncoding() error {
+	for _, encoding := range x.r.Header["Content-Encoding"] {
+		if encoding != "" && !strings.EqualFold(encoding, "identity") {
+			return refuse(http.StatusUnsupportedMediaType, "Send the body without Content-Encoding")
+		}
+	}
+	if len(x.r.Header.Values("Content-Type")) > 1 {
+		return bodyRefusal(bodyedit.ErrUnsupported, x.maxBody())
+	}
+	return nil
 }
 
 // emptyBody is what of no body reaches the WA server: nothing, unless it has to be

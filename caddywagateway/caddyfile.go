@@ -42,7 +42,14 @@ import (
 //			url     <url>
 //			token   <token>
 //			dialect [<module> …]
+//			webhook_url    <url>
+//			webhook_secret <secret> [<older secret>]
+//			region         [<country>]
+//			reads          server|local
+//			broadcast_pace <duration>
+//			media_from     <cidr|address> …
 //		}
+//		encryption_key <key> [<older key>]
 //		admin_token  <token> [<older token>]
 //		events_token <token> [<older token>]
 //		signatures   any|timestamped [<tolerance>]
@@ -111,8 +118,9 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			a.WAServers = append(a.WAServers, s)
 			return s.unmarshal(d)
 		},
-		"admin_token":  func() error { return tokenArgs(d, &a.AdminTokens) },
-		"events_token": func() error { return tokenArgs(d, &a.EventsTokens) },
+		"encryption_key": func() error { return tokenArgs(d, &a.EncryptionKeys) },
+		"admin_token":    func() error { return tokenArgs(d, &a.AdminTokens) },
+		"events_token":   func() error { return tokenArgs(d, &a.EventsTokens) },
 		"signatures": func() error {
 			a.Signatures = new(Signatures)
 			return a.Signatures.unmarshal(d)
@@ -285,8 +293,19 @@ func (s *WAServer) unmarshal(d *caddyfile.Dispenser) error {
 			}
 			return oneArg(d, &s.URL)
 		},
-		"token":   func() error { return oneArg(d, &s.Token) },
-		"dialect": func() error { return s.unmarshalDialect(d) },
+		"token":          func() error { return oneArg(d, &s.Token) },
+		"dialect":        func() error { return s.unmarshalDialect(d) },
+		"webhook_url":    func() error { return oneArg(d, &s.WebhookURL) },
+		"webhook_secret": func() error { return tokenArgs(d, &s.WebhookSecrets) },
+		"region":         func() error { return optionalArg(d, &s.Region) },
+		"reads":          func() error { return oneArg(d, &s.Reads) },
+		"broadcast_pace": func() error { return durationArg(d, &s.BroadcastPace) },
+		"media_from": func() error {
+			if s.MediaFrom = d.RemainingArgs(); len(s.MediaFrom) == 0 {
+				return d.ArgErr()
+			}
+			return nil
+		},
 	})
 }
 

@@ -117,6 +117,8 @@ func (e *Events) serve(w http.ResponseWriter, r *http.Request) error {
 	switch grant.Match.Route.Class {
 	case routes.ClassIngest:
 		return e.serveIngest(w, r, grant)
+	case routes.ClassHook:
+		return e.serveHook(w, r, grant)
 	case routes.ClassAdmin:
 		return e.serveAdmin(w, r, grant.Match)
 	default:

@@ -28,6 +28,9 @@ func (x *exchange) dispatch() error {
 		Path:      x.match.Segments,
 		Query:     x.cleanQuery(),
 	}
+	if x.server.translator != nil && !x.toSandbox() {
+		return x.translate()
+	}
 	switch x.call.Endpoint {
 	case waserver.ListSessions:
 		return x.listSessions()

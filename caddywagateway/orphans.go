@@ -58,6 +58,11 @@ func (x *exchange) removeOrphan(ctx context.Context, orphan store.ExpiredReserva
 // deleteFromServer removes a session from the WA server; one that it does not have
 // is no error.
 func (x *exchange) deleteFromServer(ctx context.Context, userID, sessionID string) error {
+	if t := x.server.translator; t != nil && !x.toSandbox() {
+		return t.DeleteSession(ctx, x.client(&waserver.Link{
+			SessionID: sessionID, UserID: userID, Server: x.server.Name, RemoteID: sessionID,
+		}))
+	}
 	undo := *x
 	request := *x.r
 	request.Method = http.MethodDelete

@@ -60,7 +60,19 @@ func (x *exchange) recordOutcome(w *answerWriter) {
 	if x.isTest() {
 		return
 	}
-	events := x.outcomeEvents(w)
+	var messages []waserver.Message
+	if w.succeeded() && w.copied.Len() > 0 {
+		messages = x.server.dialect.Messages(&x.call, w.copied.Bytes())
+	}
+	failure := ""
+	if !w.succeeded() {
+		failure = failureText(w.status)
+	}
+	x.recordEvents(x.outcomeEvents(messages, failure))
+}
+
+// recordEvents puts outcomes into the journal.
+func (x *exchange) recordEvents(events []stats.Event) {
 	if err := x.app.databases.events.Later(events...); err != nil {
 		x.logger.Error("the outcome of a message was lost: it can be kept nowhere",
 			zap.String("user_id", x.call.UserID), zap.String("session_id", x.call.SessionID),
@@ -68,11 +80,9 @@ func (x *exchange) recordOutcome(w *answerWriter) {
 	}
 }
 
-func (x *exchange) outcomeEvents(w *answerWriter) []stats.Event {
-	var messages []waserver.Message
-	if w.succeeded() && w.copied.Len() > 0 {
-		messages = x.server.dialect.Messages(&x.call, w.copied.Bytes())
-	}
+// outcomeEvents are the outcomes of the call's messages. failure is why none of them
+// was sent; empty where the call succeeded.
+func (x *exchange) outcomeEvents(messages []waserver.Message, failure string) []stats.Event {
 	events := make([]stats.Event, 0, x.call.Recipients)
 	for i := range x.call.Recipients {
 		event := stats.Event{
@@ -93,8 +103,8 @@ func (x *exchange) outcomeEvents(w *answerWriter) []stats.Event {
 			// One id for a whole broadcast.
 			event.MessageID = messages[0].ID + ":" + strconv.Itoa(i+1)
 		}
-		if !w.succeeded() {
-			event.Status, event.Error = stats.Failed, failureText(w.status)
+		if failure != "" {
+			event.Status, event.Error = stats.Failed, failure
 		}
 		if !stats.ValidID(event.MessageID) {
 			event.MessageID = "gw_" + uuid.NewString()

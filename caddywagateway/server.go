@@ -4,12 +4,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 
+	"github.com/genfity/wa-gateway/media"
+	"github.com/genfity/wa-gateway/message"
+	"github.com/genfity/wa-gateway/routes"
 	"github.com/genfity/wa-gateway/waserver"
 )
 
@@ -34,10 +39,45 @@ type WAServer struct {
 	// Default: generic.
 	DialectRaw json.RawMessage `json:"dialect,omitempty" caddy:"namespace=wa_gateway.dialects inline_key=dialect"`
 
-	server  waserver.Server
-	secret  *waserver.Secret // the token, for hiding it from answers
-	dialect waserver.Dialect
-	sandbox bool
+	// The URL under which the WA server reaches this gateway, such as
+	// `https://gateway.example.com`. With a dialect other than generic the gateway
+	// has the server post what happens to `<it>/events/webhook/<name>`: receipts,
+	// messages, the state of sessions. Placeholders are replaced. Default: the server
+	// is told of no webhook.
+	WebhookURL string `json:"webhook_url,omitempty"`
+
+	// The secrets of webhooks that the operator set up at the server by hand, for all
+	// sessions: the key of their signature, or the last segment of the URL they are
+	// posted to. Placeholders are replaced. Sessions that the gateway creates have
+	// secrets of their own. Two while one is exchanged.
+	WebhookSecrets []string `json:"webhook_secrets,omitempty"`
+
+	// The country in which numbers without a country code are, as ISO 3166-1 has it.
+	// Used with dialects other than generic. Default: ID.
+	Region string `json:"region,omitempty"`
+
+	// Where chats, messages and contacts are read: `server` asks the server where it
+	// keeps them, `local` the primary database, which the webhooks fill. Used with
+	// dialects other than generic. Default: server.
+	Reads string `json:"reads,omitempty"`
+
+	// The pause between two messages of a broadcast, which the gateway sends one by
+	// one with dialects other than generic. Default: 100ms.
+	BroadcastPace caddy.Duration `json:"broadcast_pace,omitempty"`
+
+	// Networks from which media is fetched although they are not public, as CIDRs or
+	// addresses. Used with dialects other than generic, where the gateway itself
+	// fetches what a client's URL names. Default: none.
+	MediaFrom []string `json:"media_from,omitempty"`
+
+	server     waserver.Server
+	secret     *waserver.Secret // the token, for hiding it from answers
+	dialect    waserver.Dialect
+	translator waserver.Translator // nil: the server speaks the canonical API
+	sandbox    bool
+	webhookURL string
+	webhooks   []string // the resolved WebhookSecrets
+	fetcher    *media.Fetcher
 }
 
 // defaultServer is the name of the WA server that handlers use when they name
@@ -69,12 +109,88 @@ func (s *WAServer) provision(ctx caddy.Context, repl *caddy.Replacer) error {
 	if err != nil {
 		return fmt.Errorf("wa_server %s: loading the dialect: %w", s.Name, err)
 	}
-	dialect, ok := module.(waserver.Dialect)
-	if !ok {
+	switch dialect := module.(type) {
+	case waserver.Dialect:
+		s.dialect = dialect
+	case waserver.Translator:
+		// The names that can stand for an identity are the same whatever the server.
+		s.translator, s.dialect = dialect, waserver.Generic{}
+	default:
 		return fmt.Errorf("wa_server %s: the module is not a dialect", s.Name)
 	}
-	s.dialect = dialect
+	if err := s.provisionTranslation(repl); err != nil {
+		return fmt.Errorf("wa_server %s: %w", s.Name, err)
+	}
 	return nil
+}
+
+// The values of Reads.
+const (
+	readsServer = "server"
+	readsLocal  = "local"
+)
+
+const (
+	defaultRegion        = "ID"
+	defaultBroadcastPace = 100 * time.Millisecond
+)
+
+// provisionTranslation reads what concerns servers with an API of their own.
+func (s *WAServer) provisionTranslation(repl *caddy.Replacer) error {
+	switch s.Reads {
+	case "":
+		s.Reads = readsServer
+	case readsServer, readsLocal:
+	default:
+		return fmt.Errorf("reads: %q is neither server nor local", s.Reads)
+	}
+	if s.Region == "" {
+		s.Region = defaultRegion
+	}
+	if s.Region = strings.ToUpper(s.Region); !message.KnownRegion(s.Region) {
+		return fmt.Errorf("region: there is no country %q", s.Region)
+	}
+	if s.BroadcastPace < 0 {
+		return errors.New("broadcast_pace must not be negative")
+	}
+	if s.BroadcastPace == 0 {
+		s.BroadcastPace = caddy.Duration(defaultBroadcastPace)
+	}
+	allow, err := prefixes(s.MediaFrom)
+	if err != nil {
+		return fmt.Errorf("media_from: %w", err)
+	}
+	s.fetcher = &media.Fetcher{Allow: allow}
+	if raw := resolveValue(repl, s.WebhookURL); raw != "" {
+		u, err := parseServerURL(raw)
+		if err != nil {
+			return fmt.Errorf("webhook_url: %w", err)
+		}
+		s.webhookURL = strings.TrimSuffix(u.String(), "/") + routes.EventsPrefix + "webhook/" + url.PathEscape(s.Name)
+	}
+	for _, secret := range s.WebhookSecrets {
+		if secret = resolveValue(repl, secret); secret != "" {
+			s.webhooks = append(s.webhooks, secret)
+		}
+	}
+	return nil
+}
+
+// prefixes reads CIDRs and addresses.
+func prefixes(list []string) ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	for _, text := range list {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			address, aerr := netip.ParseAddr(text)
+			if aerr != nil {
+				return nil, fmt.Errorf("%q is no address and no CIDR", text)
+			}
+			prefix = netip.PrefixFrom(address, address.BitLen())
+		}
+		all = append(all, prefix.Masked())
+	}
+	return all, nil
 }
 
 // String is what {http.vars.wa_gateway.wa_server} shows, instead of the token.
@@ -99,18 +215,3 @@ func parseServerURL(raw string) (*url.URL, error) {
 	}
 	return u, nil
 }
-
-// GenericDialect is the dialect of contract §5: the canonical paths without
-// their /api/wa prefix, the admin token as a bearer token.
-type GenericDialect struct{ waserver.Generic }
-
-// CaddyModule returns the Caddy module information.
-func (GenericDialect) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{
-		ID:  "wa_gateway.dialects.generic",
-		New: func() caddy.Module { return new(GenericDialect) },
-	}
-}
-
-// Interface guards
-var _ waserver.Dialect = (*GenericDialect)(nil)

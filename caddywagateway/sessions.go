@@ -92,21 +92,11 @@ func (x *exchange) createSession() error {
 		// What a test creates is the sandbox's alone.
 		return x.exchangeAndRelay(b)
 	}
-	maxSessions := 0
-	if x.grant.Package != nil {
-		maxSessions = x.grant.Package.MaxSession
-	}
 	x.removeOrphans(x.r.Context(), x.user.ID)
 	db := x.app.databases.transactional
-	reservation, err := db.ReserveSession(x.r.Context(), x.user.ID, x.call.SessionID, maxSessions, x.reservationTTL())
-	switch {
-	case errors.Is(err, store.ErrLimitReached):
-		return refuse(http.StatusForbidden, "Your package allows no more sessions").
-			with(map[string]int{"max_session": maxSessions})
-	case errors.Is(err, store.ErrConflict):
-		return refuse(http.StatusConflict, "This session id is taken; choose another")
-	case err != nil:
-		return databaseFailure(err)
+	reservation, err := x.reserve()
+	if err != nil {
+		return err
 	}
 	// From here on the client's going away must not leave half a session.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(x.r.Context()), reservationTTL)
@@ -124,6 +114,26 @@ func (x *exchange) createSession() error {
 		return err
 	}
 	return w.relay()
+}
+
+// reserve holds a place for a session within the package's max_session.
+func (x *exchange) reserve() (string, error) {
+	maxSessions := 0
+	if x.grant.Package != nil {
+		maxSessions = x.grant.Package.MaxSession
+	}
+	reservation, err := x.app.databases.transactional.ReserveSession(
+		x.r.Context(), x.user.ID, x.call.SessionID, maxSessions, x.reservationTTL())
+	switch {
+	case errors.Is(err, store.ErrLimitReached):
+		return "", refuse(http.StatusForbidden, "Your package allows no more sessions").
+			with(map[string]int{"max_session": maxSessions})
+	case errors.Is(err, store.ErrConflict):
+		return "", refuse(http.StatusConflict, "This session id is taken; choose another")
+	case err != nil:
+		return "", databaseFailure(err)
+	}
+	return reservation, nil
 }
 
 // enterSession makes the session that the WA server created a row of the

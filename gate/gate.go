@@ -120,6 +120,9 @@ func (g *Gate) Admit(ctx context.Context, r *Request) (*Grant, error) {
 		// No database has a part in it: events are kept until there is one.
 		return grant, g.waServer(ctx, r, grant)
 	}
+	if grant.Match.Route.Class == routes.ClassHook {
+		return grant, g.hook(ctx, r, grant)
+	}
 	if !g.Ready() {
 		return grant, ErrStarting
 	}

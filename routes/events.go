@@ -14,6 +14,7 @@ const (
 	EventMessage      waserver.Endpoint = "event-message"
 	EventBatch        waserver.Endpoint = "event-batch"
 	EventWebhook      waserver.Endpoint = "event-webhook"
+	ServerWebhook     waserver.Endpoint = "server-webhook"
 	UserStats         waserver.Endpoint = "user-stats"
 	SessionStats      waserver.Endpoint = "session-stats"
 	AdminStats        waserver.Endpoint = "admin-stats"
@@ -29,8 +30,10 @@ const (
 // the user that the path names, the admin.
 const (
 	ClassIngest Class = "ingest"
-	ClassStats  Class = "stats"
-	ClassAdmin  Class = "admin"
+	// ClassHook: the WA server that the path names, by its own proof.
+	ClassHook  Class = "hook"
+	ClassStats Class = "stats"
+	ClassAdmin Class = "admin"
 )
 
 // Events is the table of everything under EventsPrefix.
@@ -38,6 +41,8 @@ var Events = NewTable([]Route{
 	{Method: http.MethodPost, Pattern: []string{"message"}, Endpoint: EventMessage, Class: ClassIngest},
 	{Method: http.MethodPost, Pattern: []string{"message", "batch"}, Endpoint: EventBatch, Class: ClassIngest},
 	{Method: http.MethodPost, Pattern: []string{"webhook"}, Endpoint: EventWebhook, Class: ClassIngest},
+	{Method: http.MethodPost, Pattern: []string{"webhook", ParamServer}, Endpoint: ServerWebhook, Class: ClassHook},
+	{Method: http.MethodPost, Pattern: []string{"webhook", ParamServer, ParamToken}, Endpoint: ServerWebhook, Class: ClassHook},
 	{Method: http.MethodGet, Pattern: []string{"stats", "user", ParamUser}, Endpoint: UserStats, Class: ClassStats, Scopes: []Scope{ScopeRead}, AllSessions: true},
 	{Method: http.MethodGet, Pattern: []string{"stats", "session", ParamSession}, Endpoint: SessionStats, Class: ClassStats, Scopes: []Scope{ScopeRead}},
 	{Method: http.MethodGet, Pattern: []string{"stats", "session", ParamUser, ParamSession}, Endpoint: SessionStats, Class: ClassStats, Scopes: []Scope{ScopeRead}},

@@ -48,6 +48,8 @@ const (
 	ParamChat    = "{chat_id}"
 	ParamUser    = "{user_id}"
 	ParamLetter  = "{letter_id}"
+	ParamServer  = "{server}"
+	ParamToken   = "{token}"
 )
 
 // Route is one row of the table.

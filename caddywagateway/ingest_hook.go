@@ -1,0 +1,273 @@
+package caddywagateway
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/genfity/wa-gateway/gate"
+	"github.com/genfity/wa-gateway/routes"
+	"github.com/genfity/wa-gateway/stats"
+	"github.com/genfity/wa-gateway/store"
+	"github.com/genfity/wa-gateway/waserver"
+	"github.com/genfity/wa-gateway/webhook"
+)
+
+// serveHook takes what a WA server posts to the URL that names it. With dialect
+// generic that is what POST /events/webhook takes, and proves itself likewise.
+func (e *Events) serveHook(w http.ResponseWriter, r *http.Request, grant *gate.Grant) error {
+	name := grant.Match.Param(routes.ParamServer)
+	server, err := e.app.server(name)
+	if err != nil || name == "" {
+		// Strangers do not learn which names there are.
+		return e.refuseHook(grant, gateRefusal(routes.ErrNotFound))
+	}
+	var memory *metered
+	if grant.Signed() {
+		memory = new(metered)
+		defer memory.release()
+	}
+	raw, err := readWhole(r, e.MaxBody, memory)
+	if err != nil {
+		return err
+	}
+	payloads, err := webhook.Parse(r.Header.Get("Content-Type"), raw, stats.MaxBatch)
+	if err != nil {
+		return e.refuseHook(grant, webhookRefusal(err))
+	}
+	d, err := e.app.recorders()
+	if err != nil {
+		return err
+	}
+	if !d.ready.Load() {
+		return unavailable("The gateway is starting; try again in a moment", nil)
+	}
+	in := &hookReception{app: e.app, server: server, now: time.Now(), hook: waserver.Webhook{
+		Header: r.Header, Query: r.URL.Query(), PathToken: grant.Match.Param(routes.ParamToken), Raw: raw,
+	}}
+	err = e.gate.VerifyHook(grant, func(trusted bool) error {
+		return in.verify(r.Context(), payloads, trusted)
+	})
+	if err != nil {
+		return hookRefusal(err)
+	}
+	answer, err := in.record(r.Context(), d)
+	if err != nil {
+		return recordFailure(err)
+	}
+	return writeAnswer(w, http.StatusOK, "Webhook recorded", answer)
+}
+
+// refuseHook is the answer to a webhook that holds no proof yet: to whoever showed one,
+// the reason.
+func (e *Events) refuseHook(grant *gate.Grant, reason error) error {
+	if !grant.Signed() {
+		return reason
+	}
+	return gateRefusal(e.gate.VerifyHook(grant, func(bool) error { return gate.ErrUnproven }))
+}
+
+func hookRefusal(err error) error {
+	if errors.Is(err, store.ErrUnavailable) {
+		return databaseFailure(err)
+	}
+	return gateRefusal(err)
+}
+
+// hookReception is what came in one body on its way into the databases.
+type hookReception struct {
+	app    *App
+	server *WAServer
+	now    time.Time
+	hook   waserver.Webhook
+	parts  []hookPart
+}
+
+// hookPart is one webhook of the body, and whose it is; link is nil for a session
+// that the gateway does not know.
+type hookPart struct {
+	payload []byte
+	link    *waserver.Link
+}
+
+// verify finds whose each webhook is and wants the proof that the server sent it: made
+// with the session's own secret, or with one that the operator set for the server.
+func (in *hookReception) verify(ctx context.Context, payloads []webhook.Payload, trusted bool) error {
+	t := in.server.translator
+	if t == nil {
+		return in.verifyGeneric(payloads, trusted)
+	}
+	for _, payload := range payloads {
+		in.hook.Payload = payload
+		link, err := in.app.hookLink(ctx, in.server, t.WebhookSession(&in.hook))
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		if err := in.prove(link, trusted); err != nil {
+			return err
+		}
+		in.parts = append(in.parts, hookPart{t.CleanWebhook(payload), link})
+	}
+	return nil
+}
+
+// verifyGeneric wants the signature that the other events endpoints take.
+func (in *hookReception) verifyGeneric(payloads []webhook.Payload, trusted bool) error {
+	if !trusted {
+		if _, err := in.app.signatures.Check(in.hook.Header, in.hook.Raw); err != nil {
+			return gate.ErrUnproven
+		}
+	}
+	for _, payload := range payloads {
+		in.parts = append(in.parts, hookPart{payload: payload})
+	}
+	return nil
+}
+
+// prove looks for a secret with which the webhook was signed.
+func (in *hookReception) prove(link *waserver.Link, trusted bool) error {
+	secrets := in.server.webhooks
+	if link != nil && link.WebhookSecret != "" {
+		secrets = append([]string{link.WebhookSecret}, secrets...)
+	}
+	for _, secret := range secrets {
+		if in.server.translator.VerifyWebhook(&in.hook, secret) == nil {
+			return nil
+		}
+	}
+	if len(secrets) == 0 && trusted {
+		return nil
+	}
+	return gate.ErrUnproven
+}
+
+// hookAnswer is the data of the answer to a server's own webhook.
+type hookAnswer struct {
+	Recorded   int `json:"recorded"`
+	Duplicates int `json:"duplicates"`
+	Counted    int `json:"counted"` // outcomes that were not known before
+	Spooled    int `json:"spooled,omitempty"`
+}
+
+// record counts the receipts, and keeps the webhooks, for the inbox to make rows of.
+// The counting goes first: a webhook that is told again because the second failed is
+// counted once all the same.
+func (in *hookReception) record(ctx context.Context, d *databases) (answer hookAnswer, err error) {
+	if answer.Counted, err = in.count(ctx, d); err != nil {
+		return answer, err
+	}
+	hooks := make([]*store.WebhookEvent, len(in.parts))
+	for i, part := range in.parts {
+		hooks[i] = &store.WebhookEvent{Source: in.server.Name, Payload: part.payload, ReceivedAt: in.now}
+		hooks[i].SessionID, hooks[i].EventType = webhook.Describe(part.payload)
+		if in.server.translator != nil {
+			hooks[i].SessionID = ""
+		}
+		if part.link != nil {
+			hooks[i].SessionID = part.link.SessionID
+		}
+	}
+	kept, err := d.webhooks.Record(ctx, hooks)
+	if err != nil {
+		return answer, err
+	}
+	answer.Recorded = len(hooks)
+	if kept.Spooled {
+		answer.Spooled = len(hooks)
+	}
+	for _, result := range kept.Results {
+		if result.Duplicate {
+			answer.Duplicates, answer.Recorded = answer.Duplicates+1, answer.Recorded-1
+		}
+	}
+	d.inbox.Poke()
+	return answer, nil
+}
+
+// count tells the ledger what the webhooks say of messages that were sent.
+func (in *hookReception) count(ctx context.Context, d *databases) (int, error) {
+	var events []stats.Event
+	for _, part := range in.parts {
+		if part.link == nil || in.server.translator == nil {
+			continue
+		}
+		updates, err := in.server.translator.Updates(part.payload, in.now)
+		if err != nil {
+			continue // it is kept, and harms nothing
+		}
+		for i := range updates {
+			events = append(events, receiptEvents(part.link, &updates[i])...)
+		}
+	}
+	if len(events) == 0 {
+		return 0, nil
+	}
+	answer, err := d.events.Record(ctx, events)
+	if err != nil {
+		return 0, err
+	}
+	if answer.Spooled {
+		return len(events), nil
+	}
+	news := 0
+	for _, result := range answer.Results {
+		if result.Recorded {
+			news++
+		}
+	}
+	return news, nil
+}
+
+// receiptEvents are the events (contract §8) that an update tells.
+func receiptEvents(link *waserver.Link, u *waserver.Update) []stats.Event {
+	if u.Receipt == nil {
+		return nil
+	}
+	status := stats.Status(u.Receipt.Status)
+	if !status.Known() {
+		return nil
+	}
+	events := make([]stats.Event, 0, len(u.Receipt.IDs))
+	for _, id := range u.Receipt.IDs {
+		if !stats.ValidID(id) {
+			continue
+		}
+		events = append(events, stats.Event{
+			UserID: link.UserID, SessionID: link.SessionID, MessageID: id,
+			Status: status, At: u.At.UTC().Truncate(stats.Resolution), Error: u.Receipt.Error,
+		})
+	}
+	return events
+}
+
+// hookLink finds the session that a webhook speaks of: by what the gateway knows of it
+// at the server, else by its own id, for sessions that were there before the gateway.
+func (a *App) hookLink(ctx context.Context, server *WAServer, names []string) (*waserver.Link, error) {
+	sealed, err := a.databases.transactional.FindLink(ctx, server.Name, names)
+	if err == nil {
+		return a.openLink(sealed)
+	}
+	if !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	for _, name := range names {
+		session, err := a.databases.transactional.Session(ctx, name)
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if session.UserID == nil {
+			continue
+		}
+		if _, err := a.databases.directory.Link(ctx, session.SessionID); err == nil {
+			continue // it lives on another server
+		} else if !errors.Is(err, store.ErrNotFound) {
+			return nil, err
+		}
+		return &waserver.Link{SessionID: session.SessionID, UserID: *session.UserID, Server: server.Name, RemoteID: name}, nil
+	}
+	return nil, store.ErrNotFound
+}

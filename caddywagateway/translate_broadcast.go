@@ -1,0 +1,135 @@
+package caddywagateway
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/genfity/wa-gateway/message"
+	"github.com/genfity/wa-gateway/waserver"
+)
+
+// broadcastAnswer is the data of the answer to a broadcast.
+type broadcastAnswer struct {
+	Sent    int               `json:"sent"`
+	Failed  int               `json:"failed"`
+	Results []broadcastResult `json:"results"`
+}
+
+// broadcastResult is what became of one recipient's message.
+type broadcastResult struct {
+	To        string     `json:"to"`
+	Success   bool       `json:"success"`
+	MessageID string     `json:"message_id,omitempty"`
+	Timestamp *time.Time `json:"timestamp,omitempty"`
+	Status    string     `json:"status"`
+	Error     string     `json:"error,omitempty"`
+}
+
+// translateBroadcast sends one message to many, one by one: no server has such a
+// call. All are paid for at once or none; each has an outcome of its own. It goes on
+// though the client goes away.
+func (x *exchange) translateBroadcast() error {
+	if err := x.mayCount(); err != nil {
+		return err
+	}
+	if err := x.plainBody(); err != nil {
+		return err
+	}
+	limit := x.maxBody()
+	raw, err := readUpTo(x.r.Body, limit+1, x.r.ContentLength)
+	if err != nil {
+		return bodyRefusal(err, limit)
+	}
+	if int64(len(raw)) > limit {
+		return tooLarge(limit)
+	}
+	messages, err := message.ParseBroadcast(x.r.Header.Get("Content-Type"), raw, x.messageOptions(limit))
+	if err != nil {
+		return x.messageRefusal(err)
+	}
+	defer messages[0].Close()
+	if err := x.takeLimit(x.r.Context(), len(messages)); err != nil {
+		return err
+	}
+	// From here on each outcome is of one message.
+	x.call.Recipients = 1
+	client, err := x.prepare(messages[0])
+	if err != nil {
+		x.returnLimit()
+		return err
+	}
+	for _, m := range messages[1:] { // what was fetched for the first
+		m.Media, m.Kind = messages[0].Media, messages[0].Kind
+	}
+	answer, err := x.sendAll(client, messages)
+	if err != nil {
+		x.returnLimit()
+		return x.translatedFailure(err, client.Link)
+	}
+	return x.answerCanonical(http.StatusOK, answer)
+}
+
+// sendAll sends the messages of a broadcast, with a pause between two of them. The
+// error is that the server cannot send such messages at all.
+func (x *exchange) sendAll(client *waserver.Client, messages []*message.Message) (broadcastAnswer, error) {
+	ctx := context.WithoutCancel(x.r.Context())
+	answer := broadcastAnswer{Results: make([]broadcastResult, 0, len(messages))}
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	for i, m := range messages {
+		if i > 0 {
+			pause.Reset(time.Duration(x.server.BroadcastPace))
+		}
+		<-pause.C
+		result, err := x.sendTo(ctx, client, m)
+		if err != nil && i == 0 {
+			return answer, err
+		}
+		if result.Success {
+			answer.Sent++
+		} else {
+			answer.Failed++
+		}
+		answer.Results = append(answer.Results, result)
+	}
+	x.outcome = outcomeFailed
+	if answer.Sent > 0 {
+		x.outcome = outcomeSent
+	}
+	return answer, nil
+}
+
+// sendTo sends one of them, and records what became of it. The error is an
+// *UnsupportedError: nothing was sent, and nothing is recorded.
+func (x *exchange) sendTo(ctx context.Context, client *waserver.Client, m *message.Message) (broadcastResult, error) {
+	result := broadcastResult{To: m.To.JID(), Status: "failed"}
+	sent, err := x.server.translator.Send(ctx, client, m)
+	var unsupported *waserver.UnsupportedError
+	if err != nil {
+		result.Error = x.briefly(err, client.Link)
+		if errors.As(err, &unsupported) {
+			return result, err
+		}
+		x.recordEvents(x.outcomeEvents(nil, translatedFailureText(err)))
+		return result, nil
+	}
+	events := x.outcomeEvents([]waserver.Message{{ID: sent.ID}}, "")
+	x.recordEvents(events)
+	at := sent.At.UTC()
+	if sent.At.IsZero() {
+		at = time.Now().UTC().Truncate(time.Second)
+	}
+	result.Success, result.Status, result.MessageID, result.Timestamp = true, statusSent, events[0].MessageID, &at
+	return result, nil
+}
+
+// briefly is an error as one line for the client.
+func (x *exchange) briefly(err error, link *waserver.Link) string {
+	var refused *refusal
+	if errors.As(x.translatedFailure(err, link), &refused) {
+		return refused.Message
+	}
+	return messageNotForwarded
+}

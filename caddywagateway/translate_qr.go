@@ -1,0 +1,61 @@
+package caddywagateway
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/genfity/wa-gateway/internal/qrcode"
+	"github.com/genfity/wa-gateway/waserver"
+)
+
+// qrAnswer is the data of the answer to GET …/qr as JSON.
+type qrAnswer struct {
+	SessionID string     `json:"session_id"`
+	Status    string     `json:"status"`
+	Code      string     `json:"code,omitempty"` // what the picture says, where the server tells
+	QR        string     `json:"qr"`             // a data URL of a PNG
+	ExpiresAt *time.Time `json:"expires_at"`
+}
+
+// translateQR shows the code that pairs a session: a PNG, or JSON where Accept asks
+// for it.
+func (x *exchange) translateQR() error {
+	client, err := x.sessionClient(x.r.Context())
+	if err != nil {
+		return err
+	}
+	x.outcome = outcomeForwarded
+	code, err := x.server.translator.QR(x.r.Context(), client)
+	if err != nil {
+		return x.translatedFailure(err, client.Link)
+	}
+	if len(code.PNG) == 0 {
+		if code.PNG, err = qrcode.PNG(code.Text); err != nil {
+			return refuse(http.StatusBadGateway, messageNotForwarded).because(fmt.Errorf("drawing the QR code: %w", err))
+		}
+	}
+	x.w.Header().Add("Vary", "Accept")
+	if qrcode.WantsJSON(x.r.Header.Values("Accept")) {
+		answer := qrAnswer{
+			SessionID: x.call.SessionID, Status: string(waserver.StateQR), Code: code.Text,
+			QR: "data:image/png;base64," + base64.StdEncoding.EncodeToString(code.PNG),
+		}
+		if !code.Expires.IsZero() {
+			expires := code.Expires.UTC()
+			answer.ExpiresAt = &expires
+		}
+		return x.answerCanonical(http.StatusOK, answer)
+	}
+	h := x.w.Header()
+	h.Set("Content-Type", "image/png")
+	h.Set("Content-Length", strconv.Itoa(len(code.PNG)))
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	x.limitWrite()
+	x.w.WriteHeader(http.StatusOK)
+	_, err = x.w.Write(code.PNG)
+	return err
+}
