@@ -4,18 +4,29 @@
 package media
 
 import (
+	"bytes"
+	"errors"
 	"io"
 	"os"
 	"sync"
 )
 
-// File is content on local disk that nobody else sees. It goes with Close.
+// File is content that nobody else sees: in memory where it is small, else on local
+// disk. It goes with Close.
 type File struct {
 	size   int64
 	mu     sync.Mutex
-	file   *os.File // nil: content
-	bytes  []byte   // of small content, which needs no disk
+	kept   *kept
 	closed bool
+}
+
+// kept is the content of one or more Files.
+type kept struct {
+	mu    sync.Mutex
+	users int      // Files that are not closed
+	file  *os.File // nil: bytes
+	path  string   // of a file that could not be unlinked while it is open
+	bytes []byte
 }
 
 // Size is the length of the content, in bytes.
@@ -26,39 +37,63 @@ func (f *File) Size() int64 { return f.size }
 func (f *File) Open() io.Reader {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.file != nil {
-		return io.NewSectionReader(f.file, 0, f.size)
+	switch {
+	case f.closed:
+		return failed{os.ErrClosed}
+	case f.kept.file != nil:
+		return io.NewSectionReader(f.kept.file, 0, f.size)
 	}
-	return io.NewSectionReader(bytesAt(f.bytes), 0, f.size)
+	return bytes.NewReader(f.kept.bytes)
+}
+
+// Share returns another File with the same content, which stays until the last of
+// them is closed. Of a File that is closed it is closed too.
+func (f *File) Share() *File {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.closed {
+		f.kept.mu.Lock()
+		f.kept.users++
+		f.kept.mu.Unlock()
+	}
+	return &File{size: f.size, kept: f.kept, closed: f.closed}
 }
 
 // Close removes the content. It may be called more than once.
 func (f *File) Close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.closed || f.file == nil {
-		f.closed, f.bytes = true, nil
+	if f.closed {
 		return nil
 	}
 	f.closed = true
-	return f.file.Close()
+	return f.kept.release()
 }
 
-type bytesAt []byte
-
-// ReadAt implements io.ReaderAt.
-func (b bytesAt) ReadAt(p []byte, at int64) (int, error) {
-	if at >= int64(len(b)) {
-		return 0, io.EOF
+// release removes the content when its last user is gone.
+func (k *kept) release() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.users--; k.users > 0 {
+		return nil
 	}
-	n := copy(p, b[at:])
-	if n < len(p) {
-		return n, io.EOF
+	if k.file == nil {
+		k.bytes = nil
+		return nil
 	}
-	return n, nil
+	err := k.file.Close()
+	if k.path != "" {
+		err = errors.Join(err, os.Remove(k.path))
+	}
+	return err
 }
+
+// failed is a reader of what is not there.
+type failed struct{ err error }
+
+func (f failed) Read([]byte) (int, error) { return 0, f.err }
 
 // FromBytes is a File of content that is small enough for memory.
 func FromBytes(content []byte) *File {
-	return &File{size: int64(len(content)), bytes: content}
+	return &File{size: int64(len(content)), kept: &kept{users: 1, bytes: content}}
 }
