@@ -21,6 +21,7 @@ type Source interface {
 	UserBySessionToken(ctx context.Context, token string) (*store.User, *store.UserSession, error)
 	KeyByHash(ctx context.Context, hash string) (*store.APIKey, error)
 	Session(ctx context.Context, sessionID string) (*store.Session, error)
+	Link(ctx context.Context, sessionID string) (*store.SessionLink, error)
 	SubscriptionsOf(ctx context.Context, userID string) ([]store.Subscription, error)
 	Changes(ctx context.Context, window time.Duration) ([]store.Change, error)
 	TouchKeys(ctx context.Context, used map[string]time.Time) error
@@ -57,6 +58,7 @@ type Directory struct {
 	credentials   *cache[[sha256.Size]byte, credential]
 	users         *cache[string, store.User]
 	sessions      *cache[string, store.Session]
+	links         *cache[string, store.SessionLink]
 	subscriptions *cache[string, []store.Subscription]
 
 	outage   *outage
@@ -95,6 +97,7 @@ func New(o Options) *Directory {
 		credentials:   newCache[[sha256.Size]byte, credential](o, away, credentialLoads, loads),
 		users:         newCache[string, store.User](o, away, loads, loads),
 		sessions:      newCache[string, store.Session](o, away, loads, loads),
+		links:         newCache[string, store.SessionLink](o, away, loads, loads),
 		subscriptions: newCache[string, []store.Subscription](o, away, loads, loads),
 		outage:        away,
 		interval:      o.ChangesInterval,
@@ -108,6 +111,7 @@ func (d *Directory) Close() {
 	d.credentials.close()
 	d.users.close()
 	d.sessions.close()
+	d.links.close()
 	d.subscriptions.close()
 }
 
@@ -185,9 +189,28 @@ func IsActive(s *store.Subscription, now time.Time) bool {
 	return s.Status == "active" && s.ExpiredAt.After(now)
 }
 
-// ForgetSession drops what is remembered of a session, after it was created or
-// removed.
-func (d *Directory) ForgetSession(sessionID string) { d.sessions.forget(sessionID) }
+// Link returns how a session is spoken of with its WA server. The error is
+// store.ErrNotFound for a session that has no link. Whose the session is, is for
+// [Directory.Session] to say, before.
+func (d *Directory) Link(ctx context.Context, sessionID string) (*store.SessionLink, error) {
+	link, err := d.links.get(ctx, sessionID, func(ctx context.Context) (*store.SessionLink, error) {
+		return d.source.Link(ctx, sessionID)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if link.SessionID != sessionID {
+		return nil, store.ErrNotFound
+	}
+	return link, nil
+}
+
+// ForgetSession drops what is remembered of a session and its link, after it was
+// created, changed or removed.
+func (d *Directory) ForgetSession(sessionID string) {
+	d.sessions.forget(sessionID)
+	d.links.forget(sessionID)
+}
 
 // ForgetUser drops what is remembered of a user and their subscriptions.
 func (d *Directory) ForgetUser(userID string) {
@@ -200,6 +223,7 @@ func (d *Directory) ForgetAll() {
 	d.credentials.forgetAll()
 	d.users.forgetAll()
 	d.sessions.forgetAll()
+	d.links.forgetAll()
 	d.subscriptions.forgetAll()
 }
 
@@ -208,5 +232,6 @@ func (d *Directory) doubtAll() {
 	d.credentials.doubt()
 	d.users.doubt()
 	d.sessions.doubt()
+	d.links.doubt()
 	d.subscriptions.doubt()
 }
