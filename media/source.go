@@ -3,7 +3,6 @@ package media
 import (
 	"bufio"
 	"bytes"
-	"errors"
 	"io"
 	"mime"
 	"net/url"
@@ -156,8 +155,9 @@ func spoolBase64(text io.Reader, max int64, dir string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if file.Size() == 0 {
-		return nil, errors.Join(notBase64, file.Close())
+	if file.Size() == 0 { // nothing but white space
+		file.Close()
+		return nil, notBase64
 	}
 	return file, nil
 }

@@ -3,7 +3,6 @@ package message
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -42,7 +41,8 @@ func ParseBroadcast(contentType string, body []byte, o Options) ([]*Message, err
 		return nil, err
 	}
 	if err := first.fill(f, o.Region); err != nil {
-		return nil, errors.Join(err, first.Close())
+		first.Close()
+		return nil, err
 	}
 	return first.toAll(recipients), nil
 }

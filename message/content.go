@@ -37,77 +37,65 @@ func (f *fields) degrees(name string, limit float64) (float64, error) {
 }
 
 // contact reads the member contact, which may also be a vCard in a text, or the flat
-// members.
+// members, with contact_ before their names or without.
 func (f *fields) contact(region string) (*Contact, error) {
-	from, prefix := f, ""
-	name, value, err := f.find("contact")
+	from, prefix := f, "contact_"
+	_, value, err := f.find("contact")
 	if err != nil {
 		return nil, err
 	}
-	card, isCard := value.(string)
-	isCard = isCard && strings.HasPrefix(strings.ToUpper(strings.TrimSpace(card)), "BEGIN:VCARD")
+	card, isText := value.(string)
 	switch {
-	case isCard:
-		from = newFields(name+".", false)
+	case isText && strings.HasPrefix(strings.ToUpper(strings.TrimSpace(card)), "BEGIN:VCARD"):
+		from, prefix = newFields("contact.", false), ""
 		from.put("vcard", card)
 	case value != nil:
-		if from, err = f.object(name); err != nil {
+		prefix = ""
+		if from, err = f.object("contact"); err != nil {
 			return nil, err
 		}
-	default:
-		prefix = "contact_"
-	}
-	// Flat members may have the prefix or not.
-	label := func(names ...string) (string, error) {
-		if prefix != "" {
-			names = append([]string{prefix + names[0]}, names...)
-		}
-		return from.label(names...)
 	}
 	var c Contact
-	if c.Name, err = label("name", "full_name", "display_name"); err != nil {
-		return nil, err
+	for _, part := range []struct {
+		into  *string
+		limit int
+		names []string
+	}{
+		{&c.Name, maxLabel, []string{"name", "full_name", "display_name"}},
+		{&c.Organization, maxLabel, []string{"organization", "company"}},
+		{&c.Email, maxLabel, []string{"email"}},
+		{&c.VCard, maxText, []string{"vcard"}},
+	} {
+		names := append([]string{prefix + part.names[0]}, part.names...)
+		text, err := from.text(part.limit, names...)
+		if err != nil {
+			return nil, err
+		}
+		*part.into = strings.TrimSpace(text)
 	}
-	if c.Organization, err = label("organization", "company"); err != nil {
-		return nil, err
-	}
-	if c.Email, err = label("email"); err != nil {
-		return nil, err
-	}
-	cards := []string{"vcard"}
-	if prefix != "" {
-		cards = append(cards, "contact_vcard")
-	}
-	if c.VCard, err = from.text(maxText, cards...); err != nil {
-		return nil, err
-	}
-	phones := []string{"phone", "number"}
-	if prefix != "" {
-		phones = append([]string{"contact_phone"}, phones...)
-	}
-	phone, value, err := from.find(phones...)
+	name, value, err := from.find(prefix+"phone", "phone", "number")
 	if err != nil {
 		return nil, err
 	}
 	if value != nil {
-		to, err := recipientOf(value, region, from.path+phone)
+		to, err := recipientOf(value, region, from.path+name)
 		if err != nil {
 			return nil, err
 		}
 		if !to.IsPerson() {
-			return nil, wrong(from.path+phone, "must be a phone number")
+			return nil, wrong(from.path+name, "must be a phone number")
 		}
 		c.Phone = to.User
 	}
-	return c.complete(from.path, region)
+	return c.complete(region)
 }
 
 // complete fills in what the card says, or makes the card.
-func (c *Contact) complete(path, region string) (*Contact, error) {
+func (c *Contact) complete(region string) (*Contact, error) {
 	if c.VCard != "" {
 		name, phone, ok := ParseVCard(c.VCard, region)
 		if !ok {
-			return nil, wrong(path+"vcard", "must be a vCard")
+			return nil, wrong("contact.vcard", "must be one vCard")
 		}
 		if c.Name == "" {
 			c.Name = name
@@ -119,9 +107,9 @@ func (c *Contact) complete(path, region string) (*Contact, error) {
 	}
 	switch {
 	case c.Name == "":
-		return nil, missing(strings.TrimPrefix(path+"name", "."), "the contact's name, or a vcard")
+		return nil, missing("contact.name", "the contact's name, or a vcard")
 	case c.Phone == "":
-		return nil, missing(path+"phone", "the contact's number, or a vcard")
+		return nil, missing("contact.phone", "the contact's number, or a vcard")
 	}
 	c.VCard = c.card()
 	return c, nil

@@ -128,7 +128,7 @@ func (f *fields) text(limit int, names ...string) (string, error) {
 	return text, checkText(f.path+name, text, limit)
 }
 
-// label reads a text of one line.
+// label reads a short text, without the white space around it.
 func (f *fields) label(names ...string) (string, error) {
 	text, err := f.text(maxLabel, names...)
 	return strings.TrimSpace(text), err

@@ -69,6 +69,9 @@ func cleanType(text string) string {
 // something in particular (a spreadsheet is a zip file).
 func vague(kind string) bool {
 	kind, _, _ = strings.Cut(kind, ";")
+	if strings.IndexByte(kind, '*') >= 0 {
+		return true
+	}
 	switch kind {
 	case "", octets, "binary/octet-stream", "application/binary", "application/zip", "text/plain",
 		"application/x-www-form-urlencoded":

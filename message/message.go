@@ -67,7 +67,7 @@ type Media struct {
 	File *media.File
 	// URL is where the content is, when the client gave a URL.
 	URL string
-	// Filename is a base name; empty when none is known.
+	// Filename is a base name; empty only where there is no File.
 	Filename string
 	// MIMEType has no parameters unless they were given ("audio/ogg; codecs=opus").
 	MIMEType string

@@ -20,7 +20,7 @@ var (
 	voiceNames    = []string{"voice", "ptt"}
 	contactNames  = []string{
 		"contact", "contact_name", "contact_phone", "contact_organization", "contact_email", "contact_vcard",
-		"name", "full_name", "display_name", "phone", "number", "organization", "email", "vcard",
+		"name", "full_name", "display_name", "phone", "number", "organization", "company", "email", "vcard",
 	}
 	pollNames    = []string{"poll", "name", "question", "options", "max_answers", "selectable_count"}
 	listNames    = []string{"list", "title", "description", "message", "text", "footer", "button", "button_text", "sections"}

@@ -29,7 +29,8 @@ func Parse(ctx context.Context, endpoint Kind, contentType string, body io.Reade
 		return nil, err
 	}
 	if err := m.fill(f, o.Region); err != nil {
-		return nil, errors.Join(err, m.Close())
+		m.Close()
+		return nil, err
 	}
 	return m, nil
 }
@@ -53,7 +54,9 @@ func recipientOf(value any, region, field string) (Recipient, error) {
 	case string:
 		text = value
 	case json.Number:
-		text = value.String()
+		if text = value.String(); !allDigits(text) {
+			return Recipient{}, wrong(field, "must be a phone number or chat id")
+		}
 	case []any:
 		return Recipient{}, wrong(field, "must name one recipient: send to many with broadcast")
 	default:

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/genfity/wa-gateway/media"
@@ -48,30 +49,25 @@ func JSONMediaBody(v any, embeds ...*Embed) (*Body, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The texts around the embeds, and the embeds in the order in which they stand.
-	texts, order := [][]byte{raw}, []*Embed{}
-	for range embeds {
-		rest := texts[len(texts)-1]
-		at, next := -1, (*Embed)(nil)
-		for _, embed := range embeds {
-			if embed.marker == "" {
-				return nil, errEmbed
-			}
-			if i := bytes.Index(rest, []byte(embed.marker)); i >= 0 && (at < 0 || i < at) {
-				at, next = i, embed
-			}
-		}
-		if next == nil {
+	order := slices.Clone(embeds)
+	for _, embed := range order {
+		if embed.marker == "" || bytes.Count(raw, []byte(embed.marker)) != 1 {
 			return nil, errEmbed
 		}
-		for _, before := range order {
-			if before == next {
-				return nil, errEmbed
-			}
-		}
-		texts[len(texts)-1] = rest[:at]
-		texts, order = append(texts, rest[at+len(next.marker):]), append(order, next)
 	}
+	slices.SortFunc(order, func(a, b *Embed) int {
+		return bytes.Index(raw, []byte(a.marker)) - bytes.Index(raw, []byte(b.marker))
+	})
+	if len(slices.Compact(slices.Clone(order))) != len(order) {
+		return nil, errEmbed
+	}
+	var texts [][]byte // around the embeds
+	rest := raw
+	for _, embed := range order {
+		before, after, _ := bytes.Cut(rest, []byte(embed.marker))
+		texts, rest = append(texts, before), after
+	}
+	texts = append(texts, rest)
 	length := int64(len(raw))
 	for _, embed := range order {
 		_, size := embed.open()
