@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -38,40 +39,14 @@ type event struct {
 	Error     *string `json:"error"`
 }
 
-// job is one message with events still to come. They are told one after the other, so that a
-// message's events arrive in order.
-type job struct {
-	key      sessionKey
-	id, to   string
-	at       time.Time // of the message, by the sandbox's clock
-	began    time.Time // the same, by real time
-	course   course
-	next     int // in course
-	attempts int // at the next one
-	due      time.Time
-	number   uint64 // jobs due at the same time go in the order they came
-}
-
-func (j *job) event() event {
-	st := j.course[j.next]
-	e := event{
-		UserID: j.key.user, SessionID: j.key.session, MessageID: j.id, To: j.to,
-		Status: st.status, Timestamp: stamp(j.at.Add(st.after)),
-	}
-	if st.err != "" {
-		e.Error = &st.err
-	}
-	return e
-}
-
 // callbacks tells the events endpoint what becomes of messages: one goroutine waits for what is
 // due next, a fixed number of others post.
 type callbacks struct {
 	url    string
 	token  func() string
 	client *http.Client
-	own    bool // client is ours to close
-	body   func(event) any
+	own    bool            // client is ours to close
+	body   func(event) any // of the events endpoint; nil for servers with webhooks of their own
 	log    *zap.Logger
 	limit  int
 
@@ -125,10 +100,28 @@ func startCallbacks(o Options, body func(event) any) *callbacks {
 
 // add sets the events of a message going. Past the limit they are dropped.
 func (c *callbacks) add(k sessionKey, m message, course course) {
+	dues := make([]due, len(course))
+	for i, st := range course {
+		dues[i] = due{st.after, func() ([]*posting, error) {
+			e := event{
+				UserID: k.user, SessionID: k.session, MessageID: m.id, To: m.to,
+				Status: st.status, Timestamp: stamp(m.at.Add(st.after)),
+			}
+			if st.err != "" {
+				e.Error = &st.err
+			}
+			return c.event(e)
+		}}
+	}
+	c.begin(dues)
+}
+
+// begin starts a job.
+func (c *callbacks) begin(dues []due) {
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed {
+	if c.closed || len(dues) == 0 {
 		return
 	}
 	if c.pending >= c.limit {
@@ -136,7 +129,22 @@ func (c *callbacks) add(k sessionKey, m message, course course) {
 		return
 	}
 	c.pending++
-	c.push(&job{key: k, id: m.id, to: m.to, at: m.at, began: now, course: course, due: now})
+	c.push(&job{began: now, dues: dues, due: now.Add(dues[0].after)})
+}
+
+// event is the posting of a contract event.
+func (c *callbacks) event(e event) ([]*posting, error) {
+	body, err := json.Marshal(c.body(e))
+	if err != nil {
+		return nil, fmt.Errorf("encoding an event: %w", err)
+	}
+	header := http.Header{}
+	if c.token != nil {
+		if token := c.token(); token != "" {
+			header.Set("Authorization", "Bearer "+token)
+		}
+	}
+	return []*posting{{url: c.url, kind: jsonType, header: header, body: body}}, nil
 }
 
 // push makes a job wait for its time; the lock is held.
@@ -193,7 +201,7 @@ func (c *callbacks) work() {
 	for {
 		select {
 		case j := <-c.ready:
-			c.told(j, c.post(j.event()))
+			c.told(j, c.do(j))
 		case <-c.stop:
 			return
 		}
@@ -216,13 +224,19 @@ func (c *callbacks) told(j *job, err error) {
 	retry, passing := errors.AsType[*again](err)
 	switch {
 	case err == nil:
-		c.posted++
-		j.next, j.attempts = j.next+1, 0
-		if j.next == len(j.course) {
+		if len(j.ready) > 0 {
+			c.posted++
+			j.ready, j.attempts = j.ready[1:], 0
+		}
+		if len(j.ready) > 0 {
+			j.due = time.Now()
+			break
+		}
+		if j.next == len(j.dues) {
 			c.pending--
 			return
 		}
-		j.due = j.began.Add(j.course[j.next].after)
+		j.due = j.began.Add(j.dues[j.next].after)
 	case c.closed: // close has counted it
 		return
 	case passing && j.attempts+1 < maxAttempts:
@@ -249,22 +263,31 @@ func (c *callbacks) giveUp(reason string) {
 	c.logged, c.unsaid = now, 0
 }
 
-// post tells one event. No error holds the URL, which may carry a password, or the token.
-func (c *callbacks) post(e event) error {
-	body, err := json.Marshal(c.body(e))
-	if err != nil {
-		return fmt.Errorf("encoding an event: %w", err)
+// do makes what a job has to tell next, unless that was done already, and posts the first of it.
+func (c *callbacks) do(j *job) error {
+	if len(j.ready) == 0 {
+		tell := j.dues[j.next].tell
+		j.next++
+		ready, err := tell()
+		if err != nil {
+			return err
+		}
+		j.ready = ready
 	}
-	req, err := http.NewRequestWithContext(c.ctx, http.MethodPost, c.url, bytes.NewReader(body))
+	if len(j.ready) == 0 {
+		return nil
+	}
+	return c.post(j.ready[0])
+}
+
+// post sends a posting once. No error holds the URL, which may carry a password, or a token.
+func (c *callbacks) post(p *posting) error {
+	req, err := http.NewRequestWithContext(c.ctx, http.MethodPost, p.url, bytes.NewReader(p.body))
 	if err != nil {
 		return errors.New("the events URL cannot be called")
 	}
-	req.Header.Set("Content-Type", "application/json")
-	if c.token != nil {
-		if token := c.token(); token != "" {
-			req.Header.Set("Authorization", "Bearer "+token)
-		}
-	}
+	maps.Copy(req.Header, p.header)
+	req.Header.Set("Content-Type", p.kind)
 	resp, err := c.client.Do(req)
 	if err != nil {
 		if inner, ok := errors.AsType[*url.Error](err); ok {
@@ -278,6 +301,11 @@ func (c *callbacks) post(e event) error {
 	switch {
 	case resp.StatusCode < 300:
 		return nil
+	case p.final != nil:
+		if p.final(resp.StatusCode) {
+			return err
+		}
+		return &again{cause: err}
 	case resp.StatusCode >= 500, resp.StatusCode == http.StatusTooManyRequests, resp.StatusCode == http.StatusRequestTimeout:
 		seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
 		return &again{cause: err, after: time.Duration(min(max(seconds, 0), 3600)) * time.Second}
@@ -323,24 +351,4 @@ func (c *callbacks) close(ctx context.Context) error {
 		c.client.CloseIdleConnections()
 	}
 	return err
-}
-
-// jobs is a heap by due time.
-type jobs []*job
-
-func (h jobs) Len() int { return len(h) }
-func (h jobs) Less(i, k int) bool {
-	if !h[i].due.Equal(h[k].due) {
-		return h[i].due.Before(h[k].due)
-	}
-	return h[i].number < h[k].number
-}
-func (h jobs) Swap(i, k int) { h[i], h[k] = h[k], h[i] }
-func (h *jobs) Push(x any)   { *h = append(*h, x.(*job)) }
-func (h *jobs) Pop() any {
-	old := *h
-	last := old[len(old)-1]
-	old[len(old)-1] = nil
-	*h = old[:len(old)-1]
-	return last
 }

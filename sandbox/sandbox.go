@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -27,21 +28,36 @@ const (
 	defaultPairAfter = 5 * time.Second
 	defaultDelivered = 300 * time.Millisecond
 	defaultRead      = 700 * time.Millisecond
+	defaultSlow      = 3 * time.Second
 	defaultQueue     = 10_000
 )
 
 // Options are the settings of a sandbox. The zero value is a sandbox that anybody may call and
 // that tells nobody.
 type Options struct {
-	// Dialect names the WhatsApp server to pretend. Empty means "generic".
+	// Dialect names the WhatsApp server to pretend: generic, wuzapi, gowa, waha or evolution.
+	// Empty means "generic".
 	Dialect string
 
-	// Token is what callers must show as Authorization: Bearer. Empty: no credential is asked
-	// for, and any is accepted.
+	// Generation is which of a server's generations is pretended. Empty means the newest.
+	// wuzapi: "old" (2025, without signatures). waha: "noweb" and "webjs", the engines whose
+	// answers differ from those of the default, GOWS. The others have none.
+	Generation string
+
+	// Token is the credential of the server's administrator. generic wants it as Authorization:
+	// Bearer, wuzapi as Authorization without a word before it, waha as X-Api-Key, evolution as
+	// apikey, gowa as Basic with the token being user:password; the sandbox's own calls under
+	// /_sandbox/ as Authorization: Bearer. Empty: no credential is asked for, and any is
+	// accepted.
 	Token string
 
+	// WebhookJSON makes wuzapi post its webhooks as JSON instead of as a form.
+	WebhookJSON bool
+
 	// EventsURL is where the events of messages are posted, one JSON object each (contract §8),
-	// for instance http://127.0.0.1:8070/events/message. Empty: no events.
+	// for instance http://127.0.0.1:8070/events/message. Empty: no events. The servers with an API
+	// of their own post webhooks instead, to the addresses that were registered with them; with
+	// an EventsURL only to its host and port, without one only to loopback addresses.
 	EventsURL string
 
 	// EventsToken gives the token for EventsURL, sent as Authorization: Bearer. It is asked at
@@ -63,6 +79,10 @@ type Options struct {
 	// (contract §8) and the message counts as sent.
 	Delivered, Read time.Duration
 
+	// Slow is how long the answer takes for numbers that end in 0005. 0 means 3 s; negative: at
+	// once. generic knows no such numbers.
+	Slow time.Duration
+
 	// Queue is how many messages may have events still to come. 0 means 10,000. The events of
 	// a message past that are dropped, and the log says so.
 	Queue int
@@ -81,6 +101,7 @@ type Sandbox struct {
 	dialect   *dialect
 	token     [sha256.Size]byte
 	callbacks *callbacks // nil without an events endpoint
+	core      *core      // of a server with an API of its own; nil for generic
 
 	mu    sync.Mutex // guards state
 	state *state
@@ -89,13 +110,18 @@ type Sandbox struct {
 // New returns a sandbox, and starts its workers when there is an events endpoint to call.
 // It fails on an unknown dialect and on an EventsURL that is no absolute http or https URL.
 func New(o Options) (*Sandbox, error) {
-	d, ok := dialects[o.Dialect]
-	if !ok {
-		return nil, fmt.Errorf("sandbox: unknown dialect %q: use generic", o.Dialect)
+	d, isGeneric := dialects[o.Dialect]
+	server, isNative := natives[o.Dialect]
+	if !isGeneric && !isNative {
+		return nil, fmt.Errorf("sandbox: unknown dialect %q: use generic, wuzapi, gowa, waha or evolution", o.Dialect)
+	}
+	if o.Generation != "" && !slices.Contains(server.generations, o.Generation) {
+		return nil, fmt.Errorf("sandbox: the dialect has no generation %q", o.Generation)
 	}
 	o.PairAfter = delay(o.PairAfter, defaultPairAfter)
 	o.Delivered = delay(o.Delivered, defaultDelivered)
 	o.Read = max(delay(o.Read, defaultRead), o.Delivered)
+	o.Slow = delay(o.Slow, defaultSlow)
 	if o.Queue <= 0 {
 		o.Queue = defaultQueue
 	}
@@ -105,13 +131,19 @@ func New(o Options) (*Sandbox, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Sandbox{options: o, dialect: d, token: sha256.Sum256([]byte(o.Token)), state: newState()}
 	if o.EventsURL != "" {
 		// The URL may hold a password, so no error repeats it.
 		u, err := url.Parse(o.EventsURL)
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 			return nil, errors.New("sandbox: the events URL must be absolute, http or https")
 		}
+	}
+	if isNative {
+		c := newCore(o, server.make)
+		return &Sandbox{options: o, core: c, callbacks: c.callbacks}, nil
+	}
+	s := &Sandbox{options: o, dialect: d, token: sha256.Sum256([]byte(o.Token)), state: newState()}
+	if o.EventsURL != "" {
 		s.callbacks = startCallbacks(o, d.event)
 	}
 	return s, nil
@@ -145,6 +177,10 @@ type call struct {
 
 // ServeHTTP answers one call to the pretended server.
 func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.core != nil {
+		s.core.ServeHTTP(w, r)
+		return
+	}
 	answer, err := s.serve(w, r)
 	if err == nil {
 		s.dialect.answer(w, answer)
