@@ -1,6 +1,7 @@
 package caddywagateway
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/genfity/wa-gateway/gate"
+	"github.com/genfity/wa-gateway/inbox"
 	"github.com/genfity/wa-gateway/internal/seal"
 	"github.com/genfity/wa-gateway/ratelimit"
 	"github.com/genfity/wa-gateway/signature"
@@ -112,6 +114,8 @@ type App struct {
 	databases   *databases
 	databaseKey string
 	health      *healthCache
+	poller      *poller
+	inbox       *inbox.Inbox
 }
 
 // Cache bounds what the gateway remembers of callers.
@@ -170,6 +174,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	// The databases outlive this configuration, so their log must too: it goes
 	// by way of Caddy's process-wide logger.
 	a.databases, a.databaseKey, err = acquireDatabases(settings, caddy.Log().Named("wa_gateway"))
+	if err == nil {
+		a.inbox = a.newInbox()
+	}
 	return err
 }
 
@@ -315,11 +322,27 @@ func (a *App) onlySandbox() bool {
 
 // Start implements caddy.App. The journals are opened; the databases come up in
 // the background, and until they are ready the handlers answer 503.
-func (a *App) Start() error { return a.databases.run() }
+func (a *App) Start() error {
+	if err := a.databases.run(); err != nil {
+		return err
+	}
+	a.inbox.Start()
+	a.poller = a.startPolling()
+	return nil
+}
 
-// Stop implements caddy.App. The databases are released in Cleanup, after all
+// Stop implements caddy.App. What is left of the webhooks waits for the next
+// configuration, which has begun by then. The databases are released in Cleanup, after all
 // apps have stopped, since requests still end while the HTTP app drains.
-func (a *App) Stop() error { return nil }
+func (a *App) Stop() error {
+	a.poller.stop()
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	return a.inbox.Close(ctx)
+}
+
+// stopTimeout bounds the end of what works in the background.
+const stopTimeout = 10 * time.Second
 
 // Cleanup implements caddy.CleanerUpper. It also follows a failed Provision.
 func (a *App) Cleanup() error {

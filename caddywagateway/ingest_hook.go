@@ -181,7 +181,7 @@ func (in *hookReception) record(ctx context.Context, d *databases) (answer hookA
 			answer.Duplicates, answer.Recorded = answer.Duplicates+1, answer.Recorded-1
 		}
 	}
-	d.inbox.Poke()
+	in.app.inbox.Poke()
 	return answer, nil
 }
 

@@ -17,6 +17,10 @@ func init() {
 	caddy.RegisterModule(MemoryLimiter{})
 	caddy.RegisterModule(RedisLimiter{})
 	caddy.RegisterModule(GenericDialect{})
+	caddy.RegisterModule(WuzapiDialect{})
+	caddy.RegisterModule(GOWADialect{})
+	caddy.RegisterModule(WAHADialect{})
+	caddy.RegisterModule(EvolutionDialect{})
 	caddy.RegisterModule(Upstreams{})
 	caddy.RegisterModule(Transport{})
 

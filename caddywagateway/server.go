@@ -160,7 +160,7 @@ func (s *WAServer) provisionTranslation(repl *caddy.Replacer) error {
 	if err != nil {
 		return fmt.Errorf("media_from: %w", err)
 	}
-	s.fetcher = &media.Fetcher{Allow: allow}
+	s.fetcher = &media.Fetcher{Allow: allow, Dir: mediaDir()}
 	if raw := resolveValue(repl, s.WebhookURL); raw != "" {
 		u, err := parseServerURL(raw)
 		if err != nil {

@@ -49,19 +49,21 @@ func (x *exchange) translateBroadcast() error {
 	if err != nil {
 		return x.messageRefusal(err)
 	}
-	defer messages[0].Close()
+	defer closeAll(messages)
 	if err := x.takeLimit(x.r.Context(), len(messages)); err != nil {
 		return err
 	}
 	// From here on each outcome is of one message.
 	x.call.Recipients = 1
-	client, err := x.prepare(messages[0])
+	client, err := x.sessionClient(x.r.Context())
+	if err == nil {
+		if err = message.LoadBroadcast(x.r.Context(), messages, x.server.fetcher, limit); err != nil {
+			err = x.messageRefusal(err)
+		}
+	}
 	if err != nil {
 		x.returnLimit()
 		return err
-	}
-	for _, m := range messages[1:] { // what was fetched for the first
-		m.Media, m.Kind = messages[0].Media, messages[0].Kind
 	}
 	answer, err := x.sendAll(client, messages)
 	if err != nil {
@@ -69,6 +71,12 @@ func (x *exchange) translateBroadcast() error {
 		return x.translatedFailure(err, client.Link)
 	}
 	return x.answerCanonical(http.StatusOK, answer)
+}
+
+func closeAll(messages []*message.Message) {
+	for _, m := range messages {
+		_ = m.Close()
+	}
 }
 
 // sendAll sends the messages of a broadcast, with a pause between two of them. The

@@ -4,7 +4,12 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
 	"time"
+
+	"github.com/caddyserver/caddy/v2"
 
 	"github.com/genfity/wa-gateway/internal/bodyedit"
 	"github.com/genfity/wa-gateway/media"
@@ -141,7 +146,7 @@ func (x *exchange) readMessage() (*message.Message, error) {
 }
 
 func (x *exchange) messageOptions(limit int64) message.Options {
-	return message.Options{Region: x.server.Region, MaxBytes: limit, MaxDepth: x.MaxDepth}
+	return message.Options{Region: x.server.Region, MaxBytes: limit, MaxDepth: x.MaxDepth, Dir: mediaDir()}
 }
 
 // plainBody refuses what cannot be read as a body.
@@ -159,15 +164,28 @@ func (x *exchange) plainBody() error {
 func (x *exchange) messageRefusal(err error) error {
 	var field *message.FieldError
 	var fetch *media.FetchError
+	var recipients *bodyedit.RecipientsError
 	switch {
+	case errors.Is(err, media.ErrTooLarge):
+		return bodyRefusal(bodyedit.ErrTooLarge, x.maxBody())
 	case errors.As(err, &field):
 		return refuse(http.StatusBadRequest, "The message is not valid: "+field.Error()).
 			with(map[string]string{"field": field.Field, "reason": field.Reason})
 	case errors.As(err, &fetch):
-		return refuse(http.StatusBadRequest, "The media cannot be fetched: "+fetch.Error()).
-			with(map[string]string{"field": "media", "reason": fetch.Error()})
-	case errors.Is(err, media.ErrTooLarge):
-		return bodyRefusal(bodyedit.ErrTooLarge, x.maxBody())
+		return refuse(http.StatusBadRequest, "The media cannot be fetched: it "+fetch.Reason).
+			with(map[string]string{"field": "media", "reason": fetch.Reason})
+	case errors.As(err, &recipients):
+		return refuse(http.StatusBadRequest, "Name the recipients of the broadcast in one list: "+err.Error())
 	}
 	return bodyRefusal(err, x.maxBody())
 }
+
+// mediaDir is where large media waits while it is sent: on Caddy's own volume, since
+// the system's folder for such files is memory in some containers.
+var mediaDir = sync.OnceValue(func() string {
+	dir := filepath.Join(caddy.AppDataDir(), "wa_gateway", "media")
+	if os.MkdirAll(dir, 0o700) != nil {
+		return "" // the system's folder
+	}
+	return dir
+})
