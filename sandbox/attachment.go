@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // Bounds of the files that come in by the admin call, and that the servers then give out.
@@ -29,14 +30,18 @@ type attachment struct {
 	Size   int64  `json:"size"`
 	SHA256 string `json:"sha256,omitempty"`
 
-	looks string // the type that its first bytes have
-	data  []byte // of an incoming one
-	path  string // in core.stored
+	declared string // the type that its part of a form has
+	looks    string // the type that its first bytes have
+	data     []byte // of an incoming one
+	path     string // in core.stored
 }
 
+// storedFile is one that a server gives out, until a time if there is one.
 type storedFile struct {
-	kind string
-	data []byte
+	kind   string
+	data   []byte
+	folder string // in the server's paths
+	until  time.Time
 }
 
 var errMedium = errors.New("the medium cannot be decoded")
@@ -94,7 +99,7 @@ func (c *core) store(a *attachment, extension string) {
 		c.names = c.names[1:]
 	}
 	a.path = randomHex(16) + extension
-	c.stored[a.path] = storedFile{a.Type, a.data}
+	c.stored[a.path] = storedFile{kind: a.Type, data: a.data}
 	c.names = append(c.names, a.path)
 }
 

@@ -78,9 +78,12 @@ type errStatus int
 
 func (errStatus) Error() string { return "the server failed as it was told to" }
 
-// send does what becomes of a message, with core.mu held, which it lets go while it waits. fails tells
-// whether the server says in its answer that a message cannot be delivered, as one does that has no event for it.
-func (c *core) send(ctx context.Context, x *line, o outgoing, fails bool) (*record, error) {
+// honesty is what a server says in its answer to a send: some have no event for a message that
+// fails, and say it at once; others take a message for a number that is not on WhatsApp.
+type honesty struct{ fails, absent bool }
+
+// send does what becomes of a message, with core.mu held, which it lets go while it waits.
+func (c *core) send(ctx context.Context, x *line, o outgoing, says honesty) (*record, error) {
 	if x.phase != phaseConnected {
 		return nil, errClosed
 	}
@@ -99,9 +102,11 @@ func (c *core) send(ctx context.Context, x *line, o outgoing, fails bool) (*reco
 	switch {
 	case f.status != 0:
 		return nil, errStatus(f.status)
-	case f.absent:
+	case f.absent && says.absent:
 		return nil, errAbsent
-	case f.fails && fails:
+	case f.absent:
+		f.receipts = receiptsNone
+	case f.fails && says.fails:
 		return nil, errFails
 	}
 	if o.id == "" {

@@ -83,7 +83,11 @@ func newCore(o Options, make func(*core) native) *core {
 }
 
 func (c *core) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxNativeBody)
+	limit := int64(maxNativeBody)
+	if strings.HasPrefix(strings.ToLower(r.Header.Get("Content-Type")), "multipart/") {
+		limit = maxBody // whose files are counted, not kept
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, limit)
 	if strings.HasPrefix(r.URL.Path, adminPath) {
 		c.admin.ServeHTTP(w, r)
 		return

@@ -49,10 +49,12 @@ func on(t *testing.T, o Options, test func(*rig)) {
 			t.Fatal(err)
 		}
 		g.s = s
+		defer func() { // also when the test ends early
+			if err := s.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}()
 		test(g)
-		if err := s.Close(t.Context()); err != nil {
-			t.Error(err)
-		}
 	})
 }
 

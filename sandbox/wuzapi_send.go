@@ -101,7 +101,7 @@ func (s *wuzapi) sendMessage(r *http.Request, x *line, read func(*wuzapiBody) (o
 	if !s.old && !onWhatsApp(to) && !strings.Contains(to, "@") && !allDigits(to) {
 		return s.fail(500, "error sending message: no LID found for the recipient")
 	}
-	m, err := s.send(r.Context(), x, o, true)
+	m, err := s.send(r.Context(), x, o, honesty{fails: true, absent: true})
 	if err != nil {
 		return s.sendFault(x, err)
 	}
