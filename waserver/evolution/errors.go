@@ -3,6 +3,7 @@ package evolution
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -167,7 +168,7 @@ func unread(answer *waserver.Response) error {
 // sendError makes out of what a send failed with what it means. The server finds its
 // own errors only after it asked WhatsApp, and often has no words for them.
 func sendError(ctx context.Context, c *waserver.Client, to message.Recipient, err error) error {
-	e, ok := err.(*waserver.ServerError)
+	e, ok := errors.AsType[*waserver.ServerError](err)
 	if !ok {
 		return err
 	}

@@ -97,7 +97,7 @@ func list[T any](answer *waserver.Response, err error) ([]T, error) {
 		return nil, err
 	}
 	var elements []T
-	if !decode(answer.Body, &elements) {
+	if len(answer.Body) == 0 || answer.Body[0] != '[' || !decode(answer.Body, &elements) {
 		return nil, unread(answer)
 	}
 	return elements, nil
@@ -153,7 +153,7 @@ func (Translator) Messages(ctx context.Context, c *waserver.Client, chat message
 				Records []record `json:"records"`
 			} `json:"messages"`
 		}
-		if !decode(answer.Body, &found) {
+		if !decode(answer.Body, &found) || found.Messages.Records == nil {
 			return nil, unread(answer)
 		}
 		return found.Messages.Records, nil

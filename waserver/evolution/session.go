@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -220,7 +221,7 @@ func (Translator) StopSession(context.Context, *waserver.Client) (*waserver.Sess
 // DeleteSession implements waserver.Translator.
 func (Translator) DeleteSession(ctx context.Context, c *waserver.Client) error {
 	_, err := call(ctx, c, http.MethodDelete, deletePath, nil)
-	if e, ok := err.(*waserver.ServerError); ok && e.Kind == waserver.KindNotFound {
+	if e, ok := errors.AsType[*waserver.ServerError](err); ok && e.Kind == waserver.KindNotFound {
 		return nil
 	}
 	return err
