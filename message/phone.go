@@ -19,10 +19,10 @@ const (
 // national form of the region ("0812…", "(0812) 345-678"), with its country code
 // ("+62 812-…", "0062812…", "62812…"), a JID in any server's spelling, or the bare id of
 // a group. Digits without "+" that do not start with 0 start with a country code; where
-// no number is like that, they are read as the region's. What the library only calls
-// possible is good enough, and so is any number of 7 to 15 digits with a country code
-// that exists: whether somebody has it, WhatsApp knows best. The error is a *FieldError
-// on "to".
+// no number is like that, or an area code stands first in parentheses, they are read as
+// the region's. A number that is not valid by the library's book is good enough when it
+// has a country code that exists and 7 to 15 digits: whether somebody has it, WhatsApp
+// knows best. The error is a *FieldError on "to".
 func ParseRecipient(s, region string) (Recipient, error) {
 	if len(s) > 4*maxID {
 		return Recipient{}, notRecipient
@@ -34,11 +34,11 @@ func ParseRecipient(s, region string) (Recipient, error) {
 	if id, ok := bareGroup(s); ok {
 		return Recipient{id, GroupServer}, nil
 	}
-	digits, international, ok := phoneDigits(s)
+	digits, form, ok := phoneDigits(s)
 	if !ok {
 		return Recipient{}, notRecipient
 	}
-	number, ok := e164(digits, international, strings.ToUpper(region))
+	number, ok := e164(digits, form, strings.ToUpper(region))
 	if !ok {
 		return Recipient{}, notRecipient
 	}
@@ -85,7 +85,7 @@ func parseJID(s, region string) (Recipient, error) {
 	switch r.Server {
 	case UserServer:
 		if r.User[0] == '0' { // a national number before c.us
-			number, ok := e164(r.User, false, strings.ToUpper(region))
+			number, ok := e164(r.User, plain, strings.ToUpper(region))
 			if !ok {
 				return Recipient{}, notRecipient
 			}
@@ -114,50 +114,71 @@ func bareGroup(s string) (id string, ok bool) {
 	return s, count >= minGroup && len(s) <= maxID && groupID(s)
 }
 
-// phoneDigits takes the digits out of a written number. international says that they
-// begin with a country code for certain.
-func phoneDigits(s string) (digits string, international, ok bool) {
+// numberForm is how a number was written.
+type numberForm int
+
+const (
+	plain         numberForm = iota
+	international            // with a plus
+	areaCode                 // with something in parentheses first
+)
+
+// phoneDigits takes the digits out of a written number.
+func phoneDigits(s string) (digits string, form numberForm, ok bool) {
 	var all strings.Builder
 	for i, r := range s {
 		switch {
 		case '0' <= r && r <= '9':
 			all.WriteRune(r)
-		case r == '+' && all.Len() == 0 && !international && (i == 0 || s[:i] == "("):
-			international = true
+		case r == '+' && all.Len() == 0 && form != international && (i == 0 || s[:i] == "("):
+			form = international
+		case r == '(' && i == 0:
+			form = areaCode
 		case r == ' ' || r == '-' || r == '(' || r == ')' || r == '.' || r == '/':
 		default:
-			return "", false, false
+			return "", form, false
 		}
 	}
-	return all.String(), international, all.Len() > 0
+	return all.String(), form, all.Len() > 0
 }
 
-// e164 brings digits to those of the number with its country code.
-func e164(digits string, international bool, region string) (number string, ok bool) {
+// e164 brings digits to those of the number with its country code. form says how they
+// were written.
+func e164(digits string, form numberForm, region string) (number string, ok bool) {
 	if len(digits) > 2*maxPhone {
 		return "", false
 	}
+	world := digits
+	if strings.HasPrefix(digits, "00") {
+		world = digits[2:]
+	}
+	withCountry := func() (string, bool, bool) { return withCountry(world) }
+	inRegion := func() (string, bool, bool) { return inRegion(digits, region) }
 	switch {
-	case international:
-		number, _, ok = withCountry(digits)
-		return number, ok
+	case form == international:
+		return firstValid(withCountry)
 	case strings.HasPrefix(digits, "00"):
-		if number, _, ok = withCountry(digits[2:]); ok {
-			return number, true
-		}
-		// Some countries' own prefix for calls abroad starts like this (001, 009).
-		number, _, ok = inRegion(digits, region)
-		return number, ok
+		// Some countries' own prefix for calls abroad only starts like this (001, 009).
+		return firstValid(withCountry, inRegion)
 	case digits[0] == '0':
-		number, _, ok = inRegion(digits, region)
-		return number, ok
+		return firstValid(inRegion)
+	case form == areaCode:
+		return firstValid(inRegion, withCountry)
 	}
-	number, valid, ok := withCountry(digits)
-	if valid {
-		return number, true
-	}
-	if national, valid, _ := inRegion(digits, region); valid {
-		return national, true
+	return firstValid(withCountry, inRegion)
+}
+
+// firstValid is the first reading that is valid; where none is, the first reading
+// when it is possible.
+func firstValid(readings ...func() (number string, valid, ok bool)) (number string, ok bool) {
+	for i, reading := range readings {
+		one, valid, possible := reading()
+		if valid {
+			return one, true
+		}
+		if i == 0 && possible {
+			number, ok = one, true
+		}
 	}
 	return number, ok
 }
@@ -204,4 +225,9 @@ func allDigits(s string) bool {
 		}
 	}
 	return s != ""
+}
+
+// KnownRegion tells whether Options.Region may be this.
+func KnownRegion(region string) bool {
+	return phonenumbers.GetSupportedRegions()[strings.ToUpper(region)]
 }
