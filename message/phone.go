@@ -226,8 +226,3 @@ func allDigits(s string) bool {
 	}
 	return s != ""
 }
-
-// KnownRegion tells whether Options.Region may be this.
-func KnownRegion(region string) bool {
-	return phonenumbers.GetSupportedRegions()[strings.ToUpper(region)]
-}
