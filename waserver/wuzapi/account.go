@@ -11,12 +11,11 @@ import (
 
 // account is one session as the server's list has it.
 type account struct {
-	ID        remoteID `json:"id"`
-	Name      string   `json:"name"`
-	Token     string   `json:"token"`
-	JID       string   `json:"jid"`
-	Connected bool     `json:"connected"`
-	LoggedIn  bool     `json:"loggedIn"`
+	ID     remoteID `json:"id"`
+	Name   string   `json:"name"`
+	Token  string   `json:"token"`
+	JID    string   `json:"jid"`
+	QRCode string   `json:"qrcode"`
 }
 
 // remoteID is the server's id of a session: a number in the first generation, text

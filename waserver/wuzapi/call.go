@@ -170,6 +170,10 @@ func errorKind(status int, text string) waserver.Kind {
 	return waserver.KindUnknown
 }
 
+// shortest is how long a secret has to be for its text to be taken out: shorter ones are
+// in any word.
+const shortest = 4
+
 // ownWords is the server's text without the secrets that were sent to it.
 func ownWords(c *waserver.Client, r *waserver.Request, text string) string {
 	const longest = 300
@@ -178,7 +182,7 @@ func ownWords(c *waserver.Client, r *waserver.Request, text string) string {
 		secrets = append(secrets, c.Link.Credential, c.Link.WebhookSecret)
 	}
 	for _, secret := range secrets {
-		if secret != "" {
+		if len(secret) >= shortest {
 			text = strings.ReplaceAll(text, secret, "…")
 		}
 	}

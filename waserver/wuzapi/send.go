@@ -23,7 +23,7 @@ func (t Translator) Send(ctx context.Context, c *waserver.Client, m *message.Mes
 	}
 	a, err := session(ctx, c, token, http.MethodPost, []string{"chat", "send", route}, nil, body)
 	if isNoRoute(err) {
-		return nil, &waserver.UnsupportedError{Reason: "this version of wuzapi cannot send a " + route}
+		return nil, &waserver.UnsupportedError{Reason: "this version of wuzapi cannot send messages of kind " + string(m.Kind)}
 	}
 	if err != nil {
 		return nil, err
@@ -67,7 +67,7 @@ func sending(link *waserver.Link, m *message.Message) (route string, body any, e
 	switch m.Kind {
 	case message.KindPoll, message.KindList, message.KindButtons:
 		if m.ReplyTo != "" || len(m.Mentions) > 0 {
-			return "", nil, &waserver.UnsupportedError{Reason: "wuzapi cannot answer or mention with a " + string(m.Kind)}
+			return "", nil, &waserver.UnsupportedError{Reason: "wuzapi cannot answer or mention in messages of kind " + string(m.Kind)}
 		}
 	default:
 		quote, err := contextInfo(link, m)
@@ -104,7 +104,7 @@ func sending(link *waserver.Link, m *message.Message) (route string, body any, e
 		buttons(fields, link, m.Buttons)
 		return "buttons", fields, nil
 	}
-	return "", nil, &waserver.UnsupportedError{Reason: "wuzapi cannot send a " + string(m.Kind)}
+	return "", nil, &waserver.UnsupportedError{Reason: "wuzapi cannot send messages of kind " + string(m.Kind)}
 }
 
 // quote is whatever a message answers and mentions.
@@ -122,7 +122,7 @@ func contextInfo(link *waserver.Link, m *message.Message) (*quote, error) {
 	// The first generation writes the quote of other kinds to where none is, and breaks
 	// the connection off; of a picture, mentions without a reply.
 	if first(link) && m.Kind != message.KindText && (m.Kind != message.KindImage || m.ReplyTo == "") {
-		return nil, &waserver.UnsupportedError{Reason: "this version of wuzapi cannot answer or mention with a " + string(m.Kind)}
+		return nil, &waserver.UnsupportedError{Reason: "this version of wuzapi cannot answer or mention in messages of kind " + string(m.Kind)}
 	}
 	q := &quote{StanzaID: m.ReplyTo}
 	for _, mention := range m.Mentions {

@@ -125,7 +125,8 @@ func (t Translator) Session(ctx context.Context, c *waserver.Client) (*waserver.
 type status struct {
 	Connected bool
 	LoggedIn  bool
-	JID       *string // not told by the first generation
+	JID       *string // not told by the first generation, nor the code
+	QRCode    string
 	// History is how many messages of each chat are kept; "" or "0" for none.
 	History json.RawMessage
 }
@@ -155,33 +156,30 @@ func state(ctx context.Context, c *waserver.Client, token string) (*waserver.Ses
 	case err != nil:
 		return nil, err
 	}
-	jid := ""
+	jid, code := "", s.QRCode
 	if s.JID != nil {
 		jid = *s.JID
 	} else if isID(c.Link.RemoteID) {
 		// Only the admin is told which account it is. It is not worth failing for.
 		if found, err := lookUp(ctx, c, c.Link.RemoteID); err == nil && found != nil {
-			jid = found.JID
+			jid, code = found.JID, found.QRCode
 		}
 	}
-	return stateOf(s.Connected, s.LoggedIn, jid), nil
-}
-
-func stateOf(connected, loggedIn bool, jid string) *waserver.SessionState {
-	s := &waserver.SessionState{JID: message.CanonicalJID(jid)}
+	told := &waserver.SessionState{JID: message.CanonicalJID(jid)}
 	switch {
-	case connected && loggedIn:
-		s.State = waserver.StateConnected
-	case connected && jid == "":
-		s.State = waserver.StateQR
-	case connected:
-		s.State = waserver.StateConnecting
+	case s.Connected && s.LoggedIn:
+		told.State = waserver.StateConnected
+	// One that was logged out keeps the JID that it had.
+	case s.Connected && (jid == "" || code != ""):
+		told.State = waserver.StateQR
+	case s.Connected:
+		told.State = waserver.StateConnecting
 	case jid != "":
-		s.State = waserver.StateDisconnected
+		told.State = waserver.StateDisconnected
 	default:
-		s.State = waserver.StateCreated
+		told.State = waserver.StateCreated
 	}
-	return s
+	return told, nil
 }
 
 // StartSession implements waserver.Translator.
@@ -225,15 +223,12 @@ func (t Translator) StopSession(ctx context.Context, c *waserver.Client) (*waser
 	if err != nil && !says(err, "no session", "not logged in", "not connected") {
 		return nil, err
 	}
-	if err == nil {
-		// The server lets go of the connection only now.
-		s, err := state(ctx, c, token)
-		if err == nil && s.State == waserver.StateConnected {
-			s.State = waserver.StateDisconnected
-		}
-		return s, err
+	stopped := err == nil
+	s, err := state(ctx, c, token)
+	if err == nil && stopped && s.State == waserver.StateConnected {
+		s.State = waserver.StateDisconnected // the server lets go of the connection only now
 	}
-	return state(ctx, c, token)
+	return s, err
 }
 
 // DeleteSession implements waserver.Translator.

@@ -19,9 +19,7 @@ type event struct {
 	QRCodeBase64 string // a data URL
 	Attempts     int    // of ConnectFailure, when the server gave up
 
-	S3       *struct{ URL, MimeType, FileName string }
-	MimeType string
-	FileName string
+	S3 *struct{ URL, MimeType string } // where the server has put media
 }
 
 // source is where a message or receipt comes from. An account under a hidden number has

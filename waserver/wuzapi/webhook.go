@@ -145,8 +145,23 @@ func withoutToken(payload []byte, form bool) ([]byte, bool) {
 	return encode(object)
 }
 
-// cleanEvent cleans the event of a form, which is text that holds JSON.
+// cleanEvent cleans the event of a form, which is text that holds JSON; of a form that
+// has several, all of them.
 func cleanEvent(value json.RawMessage) (json.RawMessage, bool) {
+	var several []json.RawMessage
+	if json.Unmarshal(value, &several) == nil {
+		changed := false
+		for i := range several {
+			if len(several[i]) > 0 && several[i][0] != '[' {
+				clean, is := cleanEvent(several[i])
+				several[i], changed = clean, changed || is
+			}
+		}
+		if !changed {
+			return value, false
+		}
+		return encode(several)
+	}
 	var text string
 	if json.Unmarshal(value, &text) != nil {
 		return withoutToken(value, false)
