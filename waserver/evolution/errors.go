@@ -99,6 +99,8 @@ func refusal(c *waserver.Client, r *waserver.Request, answer *waserver.Response)
 		e.Kind = waserver.KindTooLarge
 	case unknown:
 		e.Kind, e.Message = waserver.KindUnknownNumber, "the number is not on WhatsApp"
+	case noClient.MatchString(all):
+		e.Kind, e.Message = waserver.KindNotConnected, "the instance was not started"
 	case notConnected(all):
 		e.Kind = waserver.KindNotConnected
 	case limited(all):
@@ -124,7 +126,7 @@ func notConnected(all string) bool {
 			return true
 		}
 	}
-	return noClient.MatchString(all)
+	return false
 }
 
 // limited tells whether they mean that WhatsApp restricts the account: too much at
@@ -182,7 +184,8 @@ func sendError(ctx context.Context, c *waserver.Client, to message.Recipient, er
 	if !vague {
 		return e
 	}
-	if state, _, stateErr := connection(ctx, c); stateErr == nil && state != "open" {
+	e.Kind = waserver.KindUnknown // and not what the client sent
+	if state, err := connection(ctx, c); err == nil && state != "open" {
 		e.Kind = waserver.KindNotConnected
 	}
 	return e

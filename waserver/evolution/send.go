@@ -31,6 +31,11 @@ type quotedKey struct {
 
 func commonOf(m *message.Message) common {
 	b := common{Number: m.To.JID()}
+	if m.To.IsPerson() {
+		// By its digits the server knows numbers that WhatsApp writes otherwise, as
+		// those of Brazil; by a JID it finds only what is written alike.
+		b.Number = m.To.User
+	}
 	if m.ReplyTo != "" {
 		b.Quoted = &quoted{Key: quotedKey{ID: m.ReplyTo}}
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/genfity/wa-gateway/message"
@@ -51,6 +52,9 @@ type webhookSetting struct {
 // token is the NewSession's Credential; its webhook proves itself by a header of its
 // own, since the server signs nothing.
 func (Translator) CreateSession(ctx context.Context, c *waserver.Client, s *waserver.NewSession) (*waserver.Link, error) {
+	if !sessionID(s.ID) {
+		return nil, &waserver.ServerError{Kind: waserver.KindInvalid, Status: http.StatusBadRequest, Message: "an instance cannot have this name"}
+	}
 	wanted := newInstance{InstanceName: s.ID, Integration: "WHATSAPP-BAILEYS", Token: s.Credential}
 	if s.WebhookURL != "" {
 		wanted.Webhook = &webhookSetting{Enabled: true, URL: s.WebhookURL, Events: events}
@@ -72,11 +76,11 @@ func (Translator) CreateSession(ctx context.Context, c *waserver.Client, s *wase
 		} `json:"instance"`
 		Hash text `json:"hash"`
 	}
-	if !decode(answer.Body, &made) || made.Instance.InstanceName == "" {
+	if !decode(answer.Body, &made) || made.Instance.InstanceName != s.ID {
 		return nil, unread(answer)
 	}
 	link := *c.Link
-	link.RemoteID, link.Credential, link.WebhookSecret = made.Instance.InstanceName, s.Credential, s.WebhookSecret
+	link.SessionID, link.RemoteID, link.Credential, link.WebhookSecret = s.ID, s.ID, s.Credential, s.WebhookSecret
 	if made.Hash != "" {
 		link.Credential = string(made.Hash)
 	}
@@ -84,16 +88,16 @@ func (Translator) CreateSession(ctx context.Context, c *waserver.Client, s *wase
 }
 
 // connection asks for the state of the instance's connection: open, connecting, close.
-func connection(ctx context.Context, c *waserver.Client) (string, *waserver.Response, error) {
+func connection(ctx context.Context, c *waserver.Client) (string, error) {
 	answer, err := call(ctx, c, http.MethodGet, statePath, nil)
 	if err != nil {
-		return "", nil, err
+		return "", err
 	}
 	state := connected(answer)
 	if state == "" {
-		return "", answer, unread(answer)
+		return "", unread(answer)
 	}
-	return state, answer, nil
+	return state, nil
 }
 
 // connected reads the state in an answer; empty where it has none.
@@ -113,7 +117,7 @@ func connected(answer *waserver.Response) string {
 
 // Session implements waserver.Translator.
 func (Translator) Session(ctx context.Context, c *waserver.Client) (*waserver.SessionState, error) {
-	state, _, err := connection(ctx, c)
+	state, err := connection(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -218,10 +222,20 @@ func (Translator) StopSession(context.Context, *waserver.Client) (*waserver.Sess
 	return nil, &waserver.UnsupportedError{Reason: "an instance cannot be stopped and stay paired: delete the session, or leave it connected"}
 }
 
-// DeleteSession implements waserver.Translator.
+// DeleteSession implements waserver.Translator. When the instance's own token is not
+// good any more, the server's own key does.
 func (Translator) DeleteSession(ctx context.Context, c *waserver.Client) error {
 	_, err := call(ctx, c, http.MethodDelete, deletePath, nil)
-	if e, ok := errors.AsType[*waserver.ServerError](err); ok && e.Kind == waserver.KindNotFound {
+	e, ok := errors.AsType[*waserver.ServerError](err)
+	if ok && e.Kind == waserver.KindCredential && c.Link.Credential != "" {
+		name, nameErr := instance(c)
+		if nameErr != nil {
+			return nameErr
+		}
+		_, err = do(ctx, c, admin(c), &waserver.Request{Method: http.MethodDelete, Path: append(slices.Clone(deletePath), name)})
+		e, ok = errors.AsType[*waserver.ServerError](err)
+	}
+	if ok && e.Kind == waserver.KindNotFound {
 		return nil
 	}
 	return err

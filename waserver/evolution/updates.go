@@ -225,11 +225,13 @@ func readLoggedOut(*event, json.RawMessage) []waserver.Update {
 	return []waserver.Update{state(waserver.StateLoggedOut)}
 }
 
-func readContact(_ *event, data json.RawMessage) []waserver.Update {
+// readContact reads a contact. One that is updated to no name is not: the server does so
+// at every message of the account's own.
+func readContact(e *event, data json.RawMessage) []waserver.Update {
 	var s savedContact
 	decode(data, &s)
 	contact := s.contact()
-	if contact == nil {
+	if contact == nil || contact.PushName == "" && !strings.HasSuffix(string(e.Event), "upsert") {
 		return nil
 	}
 	return []waserver.Update{{Contact: contact}}
