@@ -30,6 +30,7 @@ type source struct {
 	tokens        map[string]store.UserSession
 	keys          map[string]store.APIKey
 	sessions      map[string]store.Session
+	links         map[string]store.SessionLink
 	subscriptions map[string][]store.Subscription
 	changes       []store.Change
 	blind         error // of Changes
@@ -87,6 +88,10 @@ func (s *source) KeyByHash(_ context.Context, hash string) (*store.APIKey, error
 
 func (s *source) Session(_ context.Context, id string) (*store.Session, error) {
 	return look(s, s.sessions, id)
+}
+
+func (s *source) Link(_ context.Context, id string) (*store.SessionLink, error) {
+	return look(s, s.links, id)
 }
 
 func (s *source) SubscriptionsOf(_ context.Context, userID string) ([]store.Subscription, error) {

@@ -31,6 +31,9 @@ const (
 	maxWait = time.Minute
 	// firstWait is the first of these pauses.
 	firstWait = 250 * time.Millisecond
+	// gather is how long it waits after a poke for further ones: many webhooks in one
+	// transaction cost little more than one.
+	gather = 10 * time.Millisecond
 )
 
 // Source keeps the webhooks and the rows. *store.Primary is one.
@@ -63,9 +66,12 @@ type Options struct {
 type Inbox struct {
 	options Options
 	poke    chan struct{}
-	stop    context.CancelFunc
-	ended   chan struct{}
+	quit    chan struct{} // closed: begin nothing more
+	ended   chan struct{} // closed: nothing runs
+	ctx     context.Context
+	cancel  context.CancelFunc
 	start   sync.Once
+	closing sync.Once
 
 	applied, failed, unknown atomic.Int64
 	away                     atomic.Bool
@@ -89,31 +95,32 @@ func New(o Options) *Inbox {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
-	return &Inbox{options: o, poke: make(chan struct{}, 1), ended: make(chan struct{})}
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Inbox{
+		options: o, ctx: ctx, cancel: cancel,
+		poke: make(chan struct{}, 1), quit: make(chan struct{}), ended: make(chan struct{}),
+	}
 }
 
 // Start begins to work, with what waits already. It is called once.
 func (b *Inbox) Start() {
-	b.start.Do(func() {
-		ctx, stop := context.WithCancel(context.Background())
-		b.stop = stop
-		go b.run(ctx)
-	})
+	b.start.Do(func() { go b.run() })
 }
 
 // Close ends the work: what has begun is finished, or undone when ctx ends first. What
 // is left waits for another gateway, or the next start.
 func (b *Inbox) Close(ctx context.Context) error {
-	b.start.Do(func() { close(b.ended) }) // never started
-	if b.stop != nil {
-		b.stop()
-	}
+	b.start.Do(func() { close(b.ended) }) // it never began
+	b.closing.Do(func() { close(b.quit) })
+	defer b.cancel()
 	select {
 	case <-b.ended:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("close the inbox: %w", ctx.Err())
 	}
+	b.cancel()
+	<-b.ended // at once, since all that it waits for has that context
+	return fmt.Errorf("close the inbox: %w", ctx.Err())
 }
 
 // Poke says that there is something to do. It does not wait.
@@ -132,32 +139,37 @@ func (b *Inbox) Counts() Counts {
 // Away tells whether the last attempt failed because of the database.
 func (b *Inbox) Away() bool { return b.away.Load() }
 
-func (b *Inbox) run(ctx context.Context) {
+func (b *Inbox) run() {
 	defer close(b.ended)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	wait := firstWait
+	poke := b.poke
 	for {
-		poke := b.poke
-		if b.away.Load() {
-			poke = nil // the pause is as long as it is
-		}
 		select {
-		case <-ctx.Done():
+		case <-b.quit:
 			return
-		case <-timer.C:
 		case <-poke:
+			timer.Reset(gather)
+			poke = nil
+			continue
+		case <-timer.C:
 		}
-		next := b.options.Interval
-		if err := b.all(ctx); err != nil && ctx.Err() == nil {
-			next = wait/2 + rand.N(wait) //nolint:gosec // jitter is no secret
-			wait = min(2*wait, maxWait)
+		err := b.all(b.ctx)
+		switch {
+		case b.ctx.Err() != nil:
+			return
+		case err != nil:
 			b.trouble(err)
-		} else if err == nil {
-			wait = firstWait
+			timer.Reset(wait/2 + rand.N(wait)) //nolint:gosec // jitter is no secret
+			wait = min(2*wait, maxWait)
+			poke = nil // whoever pokes does not know that it is in vain
+		default:
 			b.well()
+			timer.Reset(b.options.Interval)
+			wait = firstWait
+			poke = b.poke
 		}
-		timer.Reset(next)
 	}
 }
 
@@ -173,7 +185,7 @@ func (b *Inbox) all(ctx context.Context) error {
 }
 
 func (b *Inbox) one(ctx context.Context, source string, translator waserver.Translator) error {
-	for ctx.Err() == nil {
+	for !b.quitting() {
 		done, err := b.batch(ctx, source, translator)
 		b.applied.Add(int64(done.Applied))
 		b.failed.Add(int64(done.Failed))
@@ -186,6 +198,15 @@ func (b *Inbox) one(ctx context.Context, source string, translator waserver.Tran
 		}
 	}
 	return nil
+}
+
+func (b *Inbox) quitting() bool {
+	select {
+	case <-b.quit:
+		return true
+	default:
+		return false
+	}
 }
 
 func (b *Inbox) batch(ctx context.Context, source string, translator waserver.Translator) (store.WebhooksProjected, error) {

@@ -81,9 +81,9 @@ func (c *Chat) DisplayName() string {
 // ChatMessage is a message of a chat, sent or received.
 type ChatMessage struct {
 	SessionID string `gorm:"primaryKey"`
-	ChatJID   string `gorm:"primaryKey"`
+	ChatJID   string `gorm:"primaryKey;column:chat_jid"`
 	MessageID string `gorm:"primaryKey"`
-	SenderJID string
+	SenderJID string `gorm:"column:sender_jid"`
 	FromMe    bool
 	Type      string
 	Body      string // text or caption, as it was edited last
@@ -109,7 +109,7 @@ type Receipt struct {
 	SessionID string `gorm:"primaryKey"`
 	MessageID string `gorm:"primaryKey"`
 	Status    string `gorm:"primaryKey"` // sent, delivered, read or failed
-	ChatJID   string
+	ChatJID   string `gorm:"column:chat_jid"`
 	Error     string
 	FirstAt   time.Time // in groups, of the first member
 	At        time.Time // and of the last
