@@ -313,7 +313,7 @@ func TestParseErrors(t *testing.T) {
 	if _, err := parse(t, KindText, "image/png", "x"); !errors.Is(err, ErrUnsupported) {
 		t.Error(err)
 	}
-	if _, err := parse(t, KindText, jsonType, `{"message":"`+strings.Repeat("x", 2<<20)+`"}`); !errors.Is(err, ErrTooLarge) {
+	if _, err := parse(t, KindText, jsonType, `{"a":"`+strings.Repeat("x", 2<<20)+`"}`); !errors.Is(err, ErrTooLarge) {
 		t.Error(err)
 	}
 	if _, err := parse(t, KindMedia, jsonType, `{"media":"`+strings.Repeat("aaaa", 1<<19)+`"}`); !errors.Is(err, ErrTooLarge) {
