@@ -102,7 +102,7 @@ func startCallbacks(o Options, body func(event) any) *callbacks {
 func (c *callbacks) add(k sessionKey, m message, course course) {
 	dues := make([]due, len(course))
 	for i, st := range course {
-		dues[i] = due{st.after, func() ([]*posting, error) {
+		dues[i] = due{after: st.after, tell: func() ([]*posting, error) {
 			e := event{
 				UserID: k.user, SessionID: k.session, MessageID: m.id, To: m.to,
 				Status: st.status, Timestamp: stamp(m.at.Add(st.after)),
@@ -116,20 +116,21 @@ func (c *callbacks) add(k sessionKey, m message, course course) {
 	c.begin(dues)
 }
 
-// begin starts a job.
-func (c *callbacks) begin(dues []due) {
+// begin starts a job, and tells whether there is room for it.
+func (c *callbacks) begin(dues []due) bool {
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed || len(dues) == 0 {
-		return
+		return false
 	}
 	if c.pending >= c.limit {
 		c.giveUp("too many messages have events still to come")
-		return
+		return false
 	}
 	c.pending++
 	c.push(&job{began: now, dues: dues, due: now.Add(dues[0].after)})
+	return true
 }
 
 // event is the posting of a contract event.
@@ -243,6 +244,9 @@ func (c *callbacks) told(j *job, err error) {
 		pause := min(firstPause<<j.attempts, longestPause)
 		j.attempts++
 		j.due = time.Now().Add(max(pause, min(retry.after, longestPause)))
+	case len(j.ready) > 0 && j.next < len(j.dues) && j.dues[j.next].again: // the next one may fare better
+		c.giveUp(err.Error())
+		j.ready, j.attempts, j.due = j.ready[1:], 0, time.Now()
 	default:
 		c.pending--
 		c.giveUp(err.Error())
@@ -266,9 +270,11 @@ func (c *callbacks) giveUp(reason string) {
 // do makes what a job has to tell next, unless that was done already, and posts the first of it.
 func (c *callbacks) do(j *job) error {
 	if len(j.ready) == 0 {
-		tell := j.dues[j.next].tell
-		j.next++
-		ready, err := tell()
+		d := j.dues[j.next]
+		ready, err := d.tell()
+		if !d.again || len(ready) == 0 {
+			j.next++
+		}
 		if err != nil {
 			return err
 		}

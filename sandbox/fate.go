@@ -158,7 +158,7 @@ func (c *core) receipts(x *line, r *record, f fate) []due {
 	var after time.Duration
 	for i, st := range steps {
 		after = max(after, st.after)
-		dues[i] = due{after, func() ([]*posting, error) {
+		dues[i] = due{after: after, tell: func() ([]*posting, error) {
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			if c.lines[x.id] != x {

@@ -19,6 +19,8 @@ type posting struct {
 type due struct {
 	after time.Duration
 	tell  func() ([]*posting, error)
+	// again asks tell once more after what it told was posted, or given up, until it tells nothing.
+	again bool
 }
 
 // job is one message, or one change of a session, with events still to come. They are told one

@@ -46,7 +46,12 @@ type line struct {
 	starts  int       // pairings begun; steps of an older one do nothing
 	records []*record // oldest first
 	script  script
+	outbox  []*posting // changes still to tell, one after the other
+	telling bool
 }
+
+// maxOutbox is how many changes of a session may wait to be told.
+const maxOutbox = 100
 
 // record is one message of a session.
 type record struct {
@@ -138,7 +143,25 @@ func (c *core) settle(x *line, due bool) {
 // turn brings a session into a phase, and tells of it.
 func (c *core) turn(x *line, p phase, what change) {
 	x.phase, x.changed = p, c.now()
-	c.post(c.server.news(x, what))
+	c.announce(x, what)
+}
+
+// announce tells of a change, after those before it.
+func (c *core) announce(x *line, what change) {
+	x.outbox = append(x.outbox, c.server.news(x, what)...)
+	if len(x.outbox) > maxOutbox {
+		x.outbox = x.outbox[len(x.outbox)-maxOutbox:]
+	}
+	if x.telling || len(x.outbox) == 0 {
+		return
+	}
+	x.telling = c.callbacks.begin([]due{{again: true, tell: func() ([]*posting, error) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		ready := x.outbox
+		x.outbox, x.telling = nil, len(ready) > 0
+		return ready, nil
+	}}})
 }
 
 // start connects a paired session, and lets any other show its code.
@@ -146,7 +169,7 @@ func (c *core) start(x *line) {
 	if x.phase == phaseConnected || x.phase == phaseQR {
 		return
 	}
-	c.post(c.server.news(x, changeStarting))
+	c.announce(x, changeStarting)
 	if x.paired {
 		c.turn(x, phaseConnected, changeOpen)
 		return
@@ -157,7 +180,7 @@ func (c *core) start(x *line) {
 	start := x.starts
 	var dues []due
 	for after := time.Duration(0); after < window && len(dues) < maxAttempts; after += codeLife {
-		dues = append(dues, c.later(x, start, after, func() { c.post(c.server.news(x, changeCode)) }))
+		dues = append(dues, c.later(x, start, after, func() { c.announce(x, changeCode) }))
 	}
 	c.callbacks.begin(append(dues, c.later(x, start, window, func() { c.settle(x, true) })))
 	c.settle(x, false)
@@ -165,7 +188,7 @@ func (c *core) start(x *line) {
 
 // later is a step of a pairing.
 func (c *core) later(x *line, start int, after time.Duration, do func()) due {
-	return due{after, func() ([]*posting, error) {
+	return due{after: after, tell: func() ([]*posting, error) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if c.lines[x.id] == x && x.starts == start && x.phase == phaseQR {

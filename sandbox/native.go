@@ -187,6 +187,38 @@ func wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
+// router finds a call's handler as most servers do: the first pattern that fits is taken.
+type router struct {
+	routes []routed
+	other  http.Handler // of what no pattern fits
+}
+
+type routed struct {
+	route
+	http.Handler
+}
+
+func (t *router) on(method, pattern string, h http.Handler) {
+	t.routes = append(t.routes, routed{route{method: method, pattern: pattern}, h})
+}
+
+func (t *router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	segments := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
+	for _, rt := range t.routes {
+		if rt.method != r.Method {
+			continue
+		}
+		if params, ok := rt.matches(segments); ok {
+			for name, value := range params {
+				r.SetPathValue(name, value)
+			}
+			rt.ServeHTTP(w, r)
+			return
+		}
+	}
+	t.other.ServeHTTP(w, r)
+}
+
 // buffer reads a body before anything is locked, so that a slow caller holds up nobody.
 func buffer(r *http.Request) error {
 	raw, err := io.ReadAll(r.Body)
