@@ -48,8 +48,8 @@ func TestUpgrade(t *testing.T) {
 		at := "2026-01-02T03:04:05.000Z"
 		d.Exec(t, `INSERT INTO `+d.Own("chats")+` (session_id, jid, last_message_at, updated_at) VALUES ('s', 'a', '`+at+`', '`+at+`'), ('s', 'b', NULL, '`+at+`')`)
 		d.Exec(t, `INSERT INTO `+d.Own("messages")+` (session_id, chat_jid, message_id, body, sent_at, updated_at) VALUES ('s', 'a', '1', 'old', '`+at+`', '`+at+`')`)
-		keep := `INSERT INTO ` + d.Own("webhook_events") + ` (id, source, session_id, payload, content_hash, received_at) VALUES ('e', 'main', 's', '{}', 'h', '` + at + `')`
-		d.Exec(t, keep)
+		payload := map[bool]string{true: "'{}'", false: "x'7b7d'"}[d.Postgres()]
+		d.Exec(t, `INSERT INTO `+d.Own("webhook_events")+` (id, source, session_id, payload, content_hash, received_at) VALUES ('e', 'main', 's', `+payload+`, 'h', '`+at+`')`)
 
 		report, err := p.Migrate(t.Context(), store.MigrateOptions{})
 		must(t, err)
