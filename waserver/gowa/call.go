@@ -140,6 +140,10 @@ func kind(err error) waserver.Kind {
 	return waserver.KindUnknown
 }
 
+// shortest is how long a secret has to be for its text to be taken out: shorter ones are
+// in any word.
+const shortest = 4
+
 // ownWords is the server's text without the secrets that were sent to it.
 func ownWords(c *waserver.Client, text string) string {
 	const longest = 300
@@ -148,7 +152,7 @@ func ownWords(c *waserver.Client, text string) string {
 		secrets = append(secrets, password)
 	}
 	for _, secret := range secrets {
-		if secret != "" {
+		if len(secret) >= shortest {
 			text = strings.ReplaceAll(text, secret, "…")
 		}
 	}

@@ -100,10 +100,10 @@ func supported(m *message.Message) error {
 		}
 	case message.KindSticker, message.KindLocation, message.KindContact, message.KindPoll:
 		if m.ReplyTo != "" || len(m.Mentions) > 0 {
-			lacks = "GOWA cannot answer or mention with a " + string(m.Kind)
+			lacks = "GOWA cannot answer or mention in messages of kind " + string(m.Kind)
 		}
 	default:
-		lacks = "GOWA cannot send a " + string(m.Kind)
+		lacks = "GOWA cannot send messages of kind " + string(m.Kind)
 	}
 	switch {
 	case lacks != "":
