@@ -43,7 +43,7 @@ xcaddy: ## build bin/caddy-xcaddy the way users of other plugins do
 .PHONY: test
 test: ## run all tests with the race detector, on a real PostgreSQL and Redis
 	$(PURE) $(GO) build -o bin/gotest ./scripts/gotest
-	scripts/with-services bin/gotest $(RACE) -vet=off -tags=$(TAGS) $(ARGS) $(PKG)
+	scripts/with-services bin/gotest $(RACE) -vet=off -timeout=40m -tags=$(TAGS) $(ARGS) $(PKG)
 
 .PHONY: test-deps
 test-deps: ## compile what the tests need, and run nothing

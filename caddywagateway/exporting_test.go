@@ -26,6 +26,8 @@ func TestExport(t *testing.T) {
 		events = append(events, eventOf(bob, bobSession, "=1+1", "failed", at, "error", `"@no"`))
 		res := s.call("POST", "/events/message/batch", "["+strings.Join(events, ",")+"]", nil)
 		res.wantAnswer(t, http.StatusOK, "Batch recorded")
+		// On a busy machine they may have gone to the disk first.
+		eventually(t, "the events in the ledger", func() bool { return s.sessionTotals(t, aliceSession)[0] == messages })
 
 		get := func(query string) response {
 			res := s.call("GET", "/events/admin/stats/export"+query, "", adminHeader)
