@@ -45,11 +45,26 @@ type engineData struct {
 	PushName   text                       `json:"pushName"`
 	Message    map[string]json.RawMessage `json:"message"` // GOWS: Message
 	Info       struct {
-		PushName text `json:"PushName"`
+		PushName     text `json:"PushName"`
+		SenderAlt    text `json:"SenderAlt"`
+		RecipientAlt text `json:"RecipientAlt"`
 	} `json:"Info"`
 	Key struct {
-		RemoteJIDAlt text `json:"remoteJidAlt"`
+		RemoteJIDAlt   text `json:"remoteJidAlt"`
+		ParticipantAlt text `json:"participantAlt"`
 	} `json:"key"`
+}
+
+// known prefers somebody's phone number to their hidden one, where an engine tells it.
+func known(jid string, others ...text) string {
+	if r, ok := message.ParseJID(jid); ok && r.Server == message.HiddenServer {
+		for _, other := range others {
+			if o, ok := message.ParseJID(string(other)); ok && o.IsPerson() {
+				return o.JID()
+			}
+		}
+	}
+	return jid
 }
 
 // place tells in which chat a message is and who sent it: its id knows, and from and to
@@ -63,12 +78,17 @@ func (p payload) place() (id messageID, sender string) {
 			id.chat = r.JID()
 		}
 	}
+	key, info := p.Data.Key, p.Data.Info
+	if id.fromMe {
+		id.chat = known(id.chat, key.RemoteJIDAlt, info.RecipientAlt)
+		return id, ""
+	}
+	id.chat = known(id.chat, key.RemoteJIDAlt, info.SenderAlt)
 	switch participant := message.CanonicalJID(string(p.Participant)); {
-	case id.fromMe:
 	case participant != "":
-		sender = participant
+		sender = known(participant, key.ParticipantAlt, info.SenderAlt)
 	case id.participant != "":
-		sender = id.participant
+		sender = known(id.participant, key.ParticipantAlt, info.SenderAlt)
 	default:
 		sender = id.chat
 	}

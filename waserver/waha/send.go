@@ -221,6 +221,9 @@ type row struct {
 
 func listOf(l *message.List) list {
 	out := list{Title: l.Title, Description: l.Description, Footer: l.Footer, Button: l.Button}
+	if out.Title == "" { // which a list has to have
+		out.Title, out.Description = l.Description, ""
+	}
 	for _, s := range l.Sections {
 		made := section{Title: s.Title}
 		for _, r := range s.Rows {
