@@ -194,7 +194,12 @@ func IsActive(s *store.Subscription, now time.Time) bool {
 // [Directory.Session] to say, before.
 func (d *Directory) Link(ctx context.Context, sessionID string) (*store.SessionLink, error) {
 	link, err := d.links.get(ctx, sessionID, func(ctx context.Context) (*store.SessionLink, error) {
-		return d.source.Link(ctx, sessionID)
+		link, err := d.source.Link(ctx, sessionID)
+		if errors.Is(err, store.ErrNotFound) {
+			// Only gateways make links, and a change says so.
+			return nil, errLasting
+		}
+		return link, err
 	})
 	if err != nil {
 		return nil, err

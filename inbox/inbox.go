@@ -50,8 +50,8 @@ type Options struct {
 	// Translators finds the dialect of a server; nil for one whose webhooks are left
 	// as they are.
 	Translators func(source string) waserver.Translator
-	// Observe is told what a webhook says before that becomes rows, by a gateway that
-	// may die in between, so that it may be told the same again. While it returns a
+	// Observe is told what a webhook says before that becomes rows. It may be told the
+	// same twice, by two gateways at once or because one died in between. While it returns a
 	// store.Blameless error, such as that of a database that is away, the webhook
 	// waits; with any other error the webhook is given up. Optional.
 	Observe func(ctx context.Context, event *store.WebhookEvent, updates []waserver.Update) error

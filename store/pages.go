@@ -44,7 +44,7 @@ func (c cursor) text(list byte) string {
 // readCursor reads what text made; nil is the beginning.
 func readCursor(list byte, text string) (*cursor, error) {
 	if text == "" {
-		return nil, nil //nolint:nilnil // no cursor is no error
+		return nil, nil
 	}
 	if len(text) > 2*(maxKey+binary.MaxVarintLen64+1) {
 		return nil, ErrBadCursor

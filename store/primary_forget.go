@@ -27,22 +27,18 @@ func (p *Primary) ForgetSession(ctx context.Context, sessionID string) error {
 }
 
 func (p *Primary) forgetRows(ctx context.Context, table, sessionID string) error {
-	row := "rowid"
+	rows := p.db.own(table)
+	some := `rowid IN (SELECT rowid FROM ` + rows + ` WHERE session_id = ? LIMIT ?)`
 	if p.db.backend == Postgres {
-		row = "ctid"
+		some = `ctid = ANY(ARRAY(SELECT ctid FROM ` + rows + ` WHERE session_id = ? LIMIT ?))`
 	}
-	some := `SELECT ` + row + ` FROM ` + p.db.own(table) + ` WHERE session_id = ? LIMIT ?`
-	if p.db.backend == Postgres {
-		some = `ARRAY(` + some + `)`
-	}
-	among := map[bool]string{true: ` = ANY(` + some + `)`, false: ` IN (` + some + `)`}[p.db.backend == Postgres]
 	for {
 		gone := int64(0)
 		err := p.db.tx(ctx, func(q *gorm.DB) error {
 			if err := p.db.lockSessions(q, []string{sessionID}); err != nil {
 				return err
 			}
-			done := q.Exec(`DELETE FROM `+p.db.own(table)+` WHERE `+row+among, sessionID, forgetBatch)
+			done := q.Exec(`DELETE FROM `+rows+` WHERE `+some, sessionID, forgetBatch)
 			gone = done.RowsAffected
 			return done.Error
 		})

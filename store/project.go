@@ -61,7 +61,7 @@ func (db *DB) lockSessions(q *gorm.DB, ids []string) error {
 	for i, id := range ids {
 		sum := fnv.New32a()
 		_, _ = sum.Write([]byte(id))
-		hashes[i] = int32(sum.Sum32()) //nolint:gosec // all its bits are used
+		hashes[i] = int32(sum.Sum32())
 	}
 	slices.Sort(hashes)
 	for _, hash := range slices.Compact(hashes) {

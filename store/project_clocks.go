@@ -21,7 +21,8 @@ type row struct {
 	clocks  clocks
 }
 
-// readRow reads the clocks of a row. Fields tell which values it has.
+// readRow reads the clocks of a row, before any of it changes. Fields tell which values
+// it has.
 func readRow(changed *time.Time, text *string, fields map[string]bool) *row {
 	r := &row{changed: changed, text: text, clocks: clocks{}}
 	if *text != "" {
@@ -55,7 +56,6 @@ func (r *row) write() {
 // touched notes that something was told at a time.
 func (r *row) touched(at time.Time) {
 	if at.After(*r.changed) {
-		// Values that are as old as the row was have no clock in the text, but do here.
 		*r.changed = at
 	}
 }
