@@ -71,7 +71,7 @@ func (a *App) seal(what string, link *waserver.Link, secret string) ([]byte, err
 	if a.box == nil {
 		return nil, errors.New("no encryption_key is set")
 	}
-	return a.box.Seal([]byte(secret), purpose(what, link.Server, link.SessionID))
+	return a.box.Seal(purpose(what, link.Server, link.SessionID), []byte(secret)), nil
 }
 
 // openLink reads what sealLink made.
@@ -91,7 +91,7 @@ func (a *App) openLink(sealed *store.SessionLink) (*waserver.Link, error) {
 		if a.box == nil {
 			return nil, errors.New("a session's secrets are encrypted, and no encryption_key is set")
 		}
-		opened, err := a.box.Open(part.sealed, purpose(part.what, link.Server, link.SessionID))
+		opened, err := a.box.Open(purpose(part.what, link.Server, link.SessionID), part.sealed)
 		if err != nil {
 			return nil, fmt.Errorf("the secrets of session %s cannot be decrypted: %w", link.SessionID, err)
 		}

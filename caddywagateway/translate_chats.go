@@ -208,27 +208,19 @@ func phoneOf(jid string) string {
 	return ""
 }
 
-func timeOrNil(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	t = t.UTC()
-	return &t
-}
-
-// The bounds of a page.
+// The bounds of a list of chats.
 const (
-	defaultPage = 50
-	maxPage     = 500
-	maxOffset   = 1_000_000
+	defaultChats = 50
+	maxChats     = 500
+	maxOffset    = 1_000_000
 )
 
 // pageOf reads limit and cursor of a list.
 func (x *exchange) pageOf() (limit int, cursor string, err error) {
-	limit = defaultPage
+	limit = defaultChats
 	if text := x.query.Get("limit"); text != "" {
-		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > maxPage {
-			return 0, "", refuse(http.StatusBadRequest, "limit must be a whole number from 1 to "+strconv.Itoa(maxPage)).
+		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > maxChats {
+			return 0, "", refuse(http.StatusBadRequest, "limit must be a whole number from 1 to "+strconv.Itoa(maxChats)).
 				with(map[string]string{"field": "limit"})
 		}
 	}
