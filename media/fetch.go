@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"mime"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -172,28 +171,16 @@ func (f *Fetcher) checkHost(u *url.URL) error {
 		return refused("is a URL whose host is not allowed")
 	}
 	if address, err := netip.ParseAddr(host); err == nil {
-		return f.checkAddress(address, u.Port())
+		return f.guard().check(address, u.Port())
 	}
 	return nil
 }
 
-// checkAddress tells whether an address may be spoken to on a port (empty: the usual).
-func (f *Fetcher) checkAddress(address netip.Addr, port string) error {
-	if address.Zone() == "" && within(address.Unmap(), f.Allow) {
-		return nil
-	}
-	if !Public(address) {
-		return refused("leads to an address that is not public")
-	}
-	if port != "" && port != "80" && port != "443" {
-		return refused("is a URL with a port other than 80 and 443")
-	}
-	return nil
-}
+func (f *Fetcher) guard() *guard { return &guard{allow: f.Allow, resolve: f.Lookup} }
 
 func (f *Fetcher) transport() *http.Transport {
 	transport := &http.Transport{
-		DialContext:            f.dial,
+		DialContext:            f.guard().dial,
 		DisableKeepAlives:      true, // each fetch is looked up and checked anew
 		DisableCompression:     true, // so that nothing unfolds to more than was sent
 		MaxResponseHeaderBytes: maxHeader,
@@ -204,43 +191,6 @@ func (f *Fetcher) transport() *http.Transport {
 		transport.TLSClientConfig = f.TLS.Clone()
 	}
 	return transport
-}
-
-// dial looks a host up, once, and connects to one of the addresses that it has checked.
-// A host that has a closed address beside others is refused as a whole.
-func (f *Fetcher) dial(ctx context.Context, network, hostPort string) (net.Conn, error) {
-	host, port, err := net.SplitHostPort(hostPort)
-	if err != nil {
-		return nil, refused("is a malformed URL")
-	}
-	addresses, err := f.lookup(ctx, host)
-	if err != nil || len(addresses) == 0 {
-		return nil, refused("names a host that is not known")
-	}
-	for _, address := range addresses {
-		if err := f.checkAddress(address, port); err != nil {
-			return nil, err
-		}
-	}
-	dialer := net.Dialer{Timeout: connectTime}
-	for _, address := range addresses[:min(len(addresses), maxAddresses)] {
-		var conn net.Conn
-		conn, err = dialer.DialContext(ctx, network, net.JoinHostPort(address.Unmap().String(), port))
-		if err == nil {
-			return conn, nil
-		}
-	}
-	return nil, err
-}
-
-func (f *Fetcher) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
-	if address, err := netip.ParseAddr(host); err == nil {
-		return []netip.Addr{address}, nil
-	}
-	if f.Lookup != nil {
-		return f.Lookup(ctx, host)
-	}
-	return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 }
 
 // checkAnswer tells whether an answer holds the media.

@@ -21,7 +21,7 @@ const (
 // and then dialled as it is; never through a proxy. Whoever uses it must not follow
 // redirects without looking at them.
 func GuardedTransport(allow []netip.Prefix) *http.Transport {
-	g := guard{fetcher: Fetcher{Allow: slices.Clone(allow)}}
+	g := guard{allow: slices.Clone(allow), highPorts: true}
 	return &http.Transport{
 		DialContext:            g.dial,
 		DisableCompression:     true,
@@ -35,28 +35,47 @@ func GuardedTransport(allow []netip.Prefix) *http.Transport {
 	}
 }
 
-type guard struct{ fetcher Fetcher }
+// guard decides what may be connected to for a client.
+type guard struct {
+	allow     []netip.Prefix
+	highPorts bool // besides 80 and 443 those from 1024 on
+	resolve   func(ctx context.Context, host string) ([]netip.Addr, error)
+}
 
-// dial is that of a Fetcher, with other ports. A host that has a closed address beside
-// others is refused as a whole.
+// check tells whether an address may be spoken to on a port (empty: the usual one).
+func (g *guard) check(address netip.Addr, port string) error {
+	if address.Zone() == "" && within(address.Unmap(), g.allow) {
+		return nil
+	}
+	if !Public(address) {
+		return refused("leads to an address that is not public")
+	}
+	// The other ports are those of services that speak something else than HTTP, such
+	// as mail, which some would take for commands.
+	n, _ := strconv.Atoi(port)
+	switch {
+	case port == "", n == 80, n == 443, g.highPorts && n >= 1024:
+		return nil
+	case g.highPorts:
+		return refused("is a URL with a port below 1024 other than 80 and 443")
+	}
+	return refused("is a URL with a port other than 80 and 443")
+}
+
+// dial looks a host up, once, and connects to one of the addresses that it has checked.
+// A host that has a closed address beside others is refused as a whole.
 func (g *guard) dial(ctx context.Context, network, hostPort string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(hostPort)
 	if err != nil {
 		return nil, refused("is a malformed URL")
 	}
-	addresses, err := g.fetcher.lookup(ctx, host)
+	addresses, err := g.lookup(ctx, host)
 	if err != nil || len(addresses) == 0 {
 		return nil, refused("names a host that is not known")
 	}
 	for _, address := range addresses {
-		if address.Zone() == "" && within(address.Unmap(), g.fetcher.Allow) {
-			continue
-		}
-		switch {
-		case !Public(address):
-			return nil, refused("leads to an address that is not public")
-		case !guardedPort(port):
-			return nil, refused("is a URL with a port below 1024 other than 80 and 443")
+		if err := g.check(address, port); err != nil {
+			return nil, err
 		}
 	}
 	dialer := net.Dialer{Timeout: connectTime}
@@ -70,9 +89,12 @@ func (g *guard) dial(ctx context.Context, network, hostPort string) (net.Conn, e
 	return nil, err
 }
 
-// guardedPort keeps calls from the services that speak something else than HTTP, such
-// as mail, which some would take for commands.
-func guardedPort(port string) bool {
-	n, err := strconv.Atoi(port)
-	return err == nil && (n == 80 || n == 443 || n >= 1024)
+func (g *guard) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
+	if address, err := netip.ParseAddr(host); err == nil {
+		return []netip.Addr{address}, nil
+	}
+	if g.resolve != nil {
+		return g.resolve(ctx, host)
+	}
+	return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 }
