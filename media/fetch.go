@@ -221,8 +221,13 @@ func answerName(answer *http.Response) string {
 	if _, params, err := mime.ParseMediaType(answer.Header.Get("Content-Disposition")); err == nil && params["filename"] != "" {
 		return params["filename"]
 	}
-	if name := path.Base(answer.Request.URL.Path); strings.Contains(name, ".") && strings.Trim(name, "./") != "" {
-		return name
+	name := path.Base(answer.Request.URL.Path)
+	switch strings.ToLower(path.Ext(name)) {
+	case "", ".php", ".asp", ".aspx", ".jsp", ".cgi": // says nothing of what it led to
+		return ""
 	}
-	return ""
+	if strings.Trim(name, "./") == "" {
+		return ""
+	}
+	return name
 }

@@ -77,6 +77,7 @@ func TestFetch(t *testing.T) {
 		"/":          {MIMEType: "image/png"},
 		"/a%20b.pdf": {MIMEType: "image/png", Filename: "a b.pdf"},
 		"/plain":     {MIMEType: "image/png"},
+		"/get.php":   {MIMEType: "image/png"},
 		"/named":     {MIMEType: "audio/ogg; codecs=opus", Filename: "café.ogg"},
 		"/moved":     {MIMEType: "image/png", Filename: "picture.png"},
 	} {

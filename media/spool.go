@@ -13,10 +13,13 @@ const inMemory = 64 << 10
 // ErrTooLarge is the error for content that is longer than its bound.
 var ErrTooLarge = errors.New("the media is too large")
 
+// ErrStorage is wrapped by errors about the disk.
+var ErrStorage = errors.New("media cannot be kept on disk")
+
 // Spool reads r to its end and keeps it: up to 64 KiB in memory, more in a file in dir
 // (empty: the system's folder for such files) that only this process can read and
 // that has no name. More than max bytes are ErrTooLarge. Other errors are r's, or
-// about the disk.
+// wrap ErrStorage.
 func Spool(r io.Reader, max int64, dir string) (*File, error) {
 	bounded := &boundedReader{r: r, left: max}
 	start, err := io.ReadAll(io.LimitReader(bounded, inMemory+1))
@@ -32,7 +35,7 @@ func Spool(r io.Reader, max int64, dir string) (*File, error) {
 	}
 	size, err := k.fill(start, bounded)
 	if err != nil {
-		k.release()
+		_ = k.release()
 		return nil, err
 	}
 	return &File{size: size, kept: k}, nil
@@ -42,7 +45,7 @@ func Spool(r io.Reader, max int64, dir string) (*File, error) {
 func newKeptFile(dir string) (*kept, error) {
 	file, err := os.CreateTemp(dir, "wa-media-*") // mode 0600
 	if err != nil {
-		return nil, fmt.Errorf("keeping media: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrStorage, err)
 	}
 	k := &kept{users: 1, file: file}
 	if os.Remove(file.Name()) != nil {
@@ -54,7 +57,7 @@ func newKeptFile(dir string) (*kept, error) {
 // fill writes what has been read already, and the rest.
 func (k *kept) fill(start []byte, rest io.Reader) (int64, error) {
 	if _, err := k.file.Write(start); err != nil {
-		return 0, fmt.Errorf("keeping media: %w", err)
+		return 0, fmt.Errorf("%w: %w", ErrStorage, err)
 	}
 	block := start[:cap(start)]
 	size := int64(len(start))
@@ -62,7 +65,7 @@ func (k *kept) fill(start []byte, rest io.Reader) (int64, error) {
 		n, err := rest.Read(block)
 		if n > 0 {
 			if _, bad := k.file.Write(block[:n]); bad != nil {
-				return 0, fmt.Errorf("keeping media: %w", bad)
+				return 0, fmt.Errorf("%w: %w", ErrStorage, bad)
 			}
 			size += int64(n)
 		}

@@ -64,8 +64,8 @@ func TestSpoolFails(t *testing.T) {
 			t.Errorf("%d: %v", size, err)
 		}
 	}
-	if _, err := Spool(strings.NewReader(strings.Repeat("x", 2*inMemory)), 1<<62, "/does/not/exist"); err == nil {
-		t.Error("it needs no folder")
+	if _, err := Spool(strings.NewReader(strings.Repeat("x", 2*inMemory)), 1<<62, "/does/not/exist"); !errors.Is(err, ErrStorage) {
+		t.Error(err)
 	}
 }
 

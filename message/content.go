@@ -103,6 +103,9 @@ func (c *Contact) complete(region string) (*Contact, error) {
 		if c.Phone == "" {
 			c.Phone = phone
 		}
+		if c.Name == "" && c.Phone != "" {
+			c.Name = "+" + c.Phone
+		}
 		return c, nil
 	}
 	switch {

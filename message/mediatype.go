@@ -101,8 +101,10 @@ func kindOfType(kind string) Kind {
 func fits(kind Kind, of string) bool {
 	base, _, _ := strings.Cut(of, ";")
 	switch is := kindOfType(of); kind {
-	case KindImage, KindSticker:
+	case KindImage:
 		return is == KindImage
+	case KindSticker: // there are servers that make an animated one of a video
+		return is == KindImage || is == KindVideo
 	case KindVideo:
 		return is == KindVideo || base == "application/ogg"
 	case KindAudio:

@@ -124,7 +124,7 @@ func (m *Message) guess(told, detected string) {
 	}
 	switch m.Kind {
 	case KindMedia, KindDocument:
-		m.Kind, m.Media.MIMEType = KindDocument, detected
+		m.Kind, m.Voice, m.Media.MIMEType = KindDocument, false, detected
 		if detected == octets && told != "" {
 			m.Media.MIMEType = told
 		}

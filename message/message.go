@@ -80,7 +80,8 @@ type Location struct {
 }
 
 // Contact is somebody whose card is sent. VCard is always complete: it is made of the
-// other fields where the client sent none.
+// other fields where the client sent none. Where it sent one, Name and Phone are what it
+// says, and may be empty.
 type Contact struct {
 	Name, Phone, Organization, Email, VCard string // Phone: digits, with the country code
 }

@@ -42,14 +42,14 @@ func (e *Embed) open() (io.Reader, int64) {
 var errEmbed = errors.New("an embedded file is not in the value, or more than once")
 
 // JSONMediaBody is a body of v as JSON, in which each of the embeds stands once, as a
-// *Embed. The files' content is read and encoded while the body is sent, never held
-// whole.
+// *Embed; nil ones are left out. The files' content is read and encoded while the body
+// is sent, never held whole.
 func JSONMediaBody(v any, embeds ...*Embed) (*Body, error) {
 	raw, err := json.Marshal(v)
 	if err != nil {
 		return nil, err
 	}
-	order := slices.Clone(embeds)
+	order := slices.DeleteFunc(slices.Clone(embeds), func(e *Embed) bool { return e == nil })
 	for _, embed := range order {
 		if embed.marker == "" || bytes.Count(raw, []byte(embed.marker)) != 1 {
 			return nil, errEmbed

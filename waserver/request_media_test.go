@@ -50,7 +50,7 @@ func TestJSONMediaBody(t *testing.T) {
 	if got.Z != "data:audio/ogg;codecs=opus;base64,aGVsbG8=" || got.A[0].B != base64.StdEncoding.EncodeToString([]byte("a longer one")) || got.Text != "<x>" {
 		t.Errorf("%+v", got)
 	}
-	plain, err := JSONMediaBody(map[string]any{"a": 1})
+	plain, err := JSONMediaBody(map[string]any{"a": 1}, nil)
 	if err != nil || string(sent(t, plain)) != `{"a":1}` {
 		t.Error(err)
 	}
