@@ -41,6 +41,8 @@ type Source interface {
 	ProjectWebhooks(ctx context.Context, source string, limit int, read func(*store.WebhookEvent) ([]waserver.Update, error)) (store.WebhooksProjected, error)
 }
 
+var _ Source = (*store.Primary)(nil)
+
 // Options configure an Inbox.
 type Options struct {
 	Source Source

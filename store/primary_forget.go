@@ -63,7 +63,8 @@ func (p *Primary) dismissWebhooks(ctx context.Context, sessionID string) error {
 			gone = done.RowsAffected
 			return done.Error
 		})
-		if err != nil || gone < forgetBatch {
+		// Fewer than a batch may be because others did some of it meanwhile.
+		if err != nil || gone == 0 {
 			return err
 		}
 	}

@@ -95,19 +95,8 @@ func (j *projection) qrTold(told *waserver.QR, at time.Time) {
 
 // compareTimes orders times of which none is the least.
 func compareTimes(a, b *time.Time) int {
-	switch {
-	case a == nil || b == nil:
-		return cmp.Compare(boolInt(a != nil), boolInt(b != nil))
-	default:
-		return a.Compare(*b)
-	}
-}
-
-func boolInt(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
+	var none time.Time
+	return cmp.Or(a, &none).Compare(*cmp.Or(b, &none))
 }
 
 func (j *projection) dropOldQR() {
