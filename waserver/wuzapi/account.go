@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"strings"
 
 	"github.com/genfity/wa-gateway/waserver"
 )
@@ -49,7 +48,9 @@ func token(ctx context.Context, c *waserver.Client) (string, error) {
 	return found.Token, nil
 }
 
-// find looks the Client's session up in the server's list, by its id or else its name.
+// find looks the Client's session up in the server's list: by its token, by its id, or
+// where there is no token by its name. A number alone is not enough for a session whose
+// token is known: the server gives the numbers of deleted sessions to new ones.
 func find(ctx context.Context, c *waserver.Client) (*account, error) {
 	a, err := admin(ctx, c, http.MethodGet, []string{"admin", "users"}, nil)
 	if err != nil {
@@ -59,45 +60,64 @@ func find(ctx context.Context, c *waserver.Client) (*account, error) {
 	if err := a.read(&all); err != nil {
 		return nil, err
 	}
+	var withID *account
 	var named []*account
 	for i := range all {
-		if all[i].ID != "" && string(all[i].ID) == c.Link.RemoteID {
-			return &all[i], nil
-		}
-		if name := all[i].Name; name != "" && (name == c.Link.RemoteID || name == c.Link.SessionID) {
-			named = append(named, &all[i])
+		one := &all[i]
+		switch {
+		case one.ID == "":
+		case c.Link.Credential != "" && one.Token == c.Link.Credential:
+			return one, nil
+		case string(one.ID) == c.Link.RemoteID && (c.Link.Credential == "" || !first(c.Link)):
+			withID = one
+		case c.Link.Credential == "" && one.Name != "" && (one.Name == c.Link.RemoteID || one.Name == c.Link.SessionID):
+			named = append(named, one)
 		}
 	}
-	switch len(named) {
-	case 0:
-		return nil, &waserver.ServerError{Kind: waserver.KindNotFound, Status: http.StatusNotFound, Message: "no session has this id or name"}
-	case 1:
+	switch {
+	case withID != nil:
+		return withID, nil
+	case len(named) == 1:
 		return named[0], nil
-	default:
+	case len(named) > 1:
 		return nil, &waserver.ServerError{Kind: waserver.KindCredential, Status: http.StatusConflict, Message: "several sessions have this name"}
 	}
+	return nil, noAccount()
 }
 
-// lookUp fetches one session by the server's id. It is nil when there is none.
-func lookUp(ctx context.Context, c *waserver.Client, id string) (*account, error) {
-	a, err := admin(ctx, c, http.MethodGet, []string{"admin", "users", id}, nil)
-	if err != nil {
-		return nil, err
-	}
-	var all []account // of one or none
-	if err := a.read(&all); err != nil {
-		return nil, err
-	}
-	for i := range all {
-		if string(all[i].ID) == id {
-			return &all[i], nil
+func noAccount() error {
+	return &waserver.ServerError{Kind: waserver.KindNotFound, Status: http.StatusNotFound, Message: "the server's list does not have the session"}
+}
+
+// lookUp fetches the Client's session from the server's list: where that is enough, by the
+// one call for its id.
+func lookUp(ctx context.Context, c *waserver.Client) (*account, error) {
+	if isNumber(c.Link.RemoteID) {
+		a, err := admin(ctx, c, http.MethodGet, []string{"admin", "users", c.Link.RemoteID}, nil)
+		if err != nil {
+			return nil, err
+		}
+		var all []account // of one or none
+		if err := a.read(&all); err != nil {
+			return nil, err
+		}
+		for i := range all {
+			if string(all[i].ID) == c.Link.RemoteID && (c.Link.Credential == "" || all[i].Token == c.Link.Credential) {
+				return &all[i], nil
+			}
 		}
 	}
-	return nil, nil
+	return find(ctx, c)
 }
 
-// isID tells whether the server could have made s as an id.
+// isID tells whether s is in the form of the server's ids.
 func isID(s string) bool {
-	const hexDigits = "0123456789abcdefABCDEF"
-	return isNumber(s) || len(s) == 32 && strings.Trim(s, hexDigits) == ""
+	const longest = 64
+	for i := range len(s) {
+		b := s[i]
+		if (b < '0' || b > '9') && (b < 'a' || b > 'z') && (b < 'A' || b > 'Z') && b != '-' && b != '_' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= longest
 }

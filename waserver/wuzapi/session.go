@@ -159,10 +159,15 @@ func state(ctx context.Context, c *waserver.Client, token string) (*waserver.Ses
 	jid, code := "", s.QRCode
 	if s.JID != nil {
 		jid = *s.JID
-	} else if isID(c.Link.RemoteID) {
-		// Only the admin is told which account it is. It is not worth failing for.
-		if found, err := lookUp(ctx, c, c.Link.RemoteID); err == nil && found != nil {
+	} else {
+		// Only the admin is told which account it is, which is not worth failing for, and
+		// whether there still is a session: its token goes on opening it.
+		found, err := lookUp(ctx, c)
+		switch {
+		case err == nil:
 			jid, code = found.JID, found.QRCode
+		case kind(err) == waserver.KindNotFound:
+			return nil, err
 		}
 	}
 	told := &waserver.SessionState{JID: message.CanonicalJID(jid)}
@@ -188,7 +193,12 @@ func (t Translator) StartSession(ctx context.Context, c *waserver.Client) (*wase
 	if err != nil {
 		return nil, err
 	}
-	if c.Link.WebhookSecret != "" && !first(c.Link) {
+	if first(c.Link) {
+		// One that was deleted would be started all the same.
+		if _, err := lookUp(ctx, c); kind(err) == waserver.KindNotFound {
+			return nil, err
+		}
+	} else if c.Link.WebhookSecret != "" {
 		if err := sign(ctx, c, token); err != nil && !isNoRoute(err) {
 			return nil, err
 		}
@@ -234,22 +244,28 @@ func (t Translator) StopSession(ctx context.Context, c *waserver.Client) (*waser
 // DeleteSession implements waserver.Translator.
 func (t Translator) DeleteSession(ctx context.Context, c *waserver.Client) error {
 	id, token := c.Link.RemoteID, c.Link.Credential
-	if token == "" || !isID(id) {
-		found, err := find(ctx, c)
+	if token != "" && isID(id) && !first(c.Link) {
+		err := deleteAccount(ctx, c, id, token)
 		if kind(err) == waserver.KindNotFound {
 			return nil
 		}
-		if err != nil {
-			return err
-		}
-		id, token = string(found.ID), found.Token
+		return err
 	}
-	_, err := admin(ctx, c, http.MethodDelete, []string{"admin", "users", id, "full"}, nil)
-	if isNoRoute(err) {
-		return deleteFirst(ctx, c, id, token)
+	// Its number may have come to another session, or after an upgrade it has another id.
+	found, err := find(ctx, c)
+	if err == nil {
+		err = deleteAccount(ctx, c, string(found.ID), found.Token)
 	}
 	if kind(err) == waserver.KindNotFound {
 		return nil
+	}
+	return err
+}
+
+func deleteAccount(ctx context.Context, c *waserver.Client, id, token string) error {
+	_, err := admin(ctx, c, http.MethodDelete, []string{"admin", "users", id, "full"}, nil)
+	if isNoRoute(err) {
+		return deleteFirst(ctx, c, id, token)
 	}
 	return err
 }
@@ -269,9 +285,6 @@ func deleteFirst(ctx context.Context, c *waserver.Client, id, token string) erro
 		}
 	}
 	_, err := admin(ctx, c, http.MethodDelete, []string{"admin", "users", id}, nil)
-	if kind(err) == waserver.KindNotFound {
-		return nil
-	}
 	return err
 }
 

@@ -65,13 +65,17 @@ func TestSessions(t *testing.T) {
 		{Name: "state-unknown", Run: state, Answers: []waservertest.Answer{waservertest.JSON(401, unauthorized)}},
 		{Name: "state-first", Link: firstLink(), Run: state, Answers: []waservertest.Answer{ok(statusOld), ok(userOld)}},
 		{Name: "state-first-not-started", Link: firstLink(), Run: state, Answers: []waservertest.Answer{waservertest.JSON(500, noSessionOld), ok(userOld)}},
+		{Name: "state-first-deleted", Link: firstLink(), Run: state, Answers: []waservertest.Answer{ok(statusOld), ok(noUsers), ok(noUsers)}},
 		{Name: "state-first-without-admin", Link: firstLink(), Run: state, Answers: []waservertest.Answer{ok(statusOld), waservertest.JSON(401, unauthorized)}},
 
 		{Name: "start", Run: start, Answers: []waservertest.Answer{ok(hmacSaved), ok(connected)}},
 		{Name: "start-unpaired", Run: start, Answers: []waservertest.Answer{ok(hmacSaved), ok(connectedNew)}},
 		{Name: "start-running", Run: start, Answers: []waservertest.Answer{ok(hmacSaved), failed(500, "already connected"), ok(statusOn)}},
-		{Name: "start-first", Link: firstLink(), Run: start, Answers: []waservertest.Answer{ok(connectedNew)}},
-		{Name: "start-first-running", Link: firstLink(), Run: start, Answers: []waservertest.Answer{failed(500, "Already Connected"), ok(statusOld), ok(userOld)}},
+		{Name: "start-first", Link: firstLink(), Run: start, Answers: []waservertest.Answer{ok(userOld), ok(connectedNew)}},
+		{Name: "start-first-deleted", Link: firstLink(), Run: start, Answers: []waservertest.Answer{ok(noUsers), ok(noUsers)}},
+		{Name: "start-first-without-admin", Link: firstLink(), Run: start, Answers: []waservertest.Answer{waservertest.JSON(401, unauthorized), ok(connectedNew)}},
+		{Name: "start-upgraded", Link: firstLink(), Run: start, Answers: []waservertest.Answer{ok(noUsers), ok(users), ok(connected)}},
+		{Name: "start-first-running", Link: firstLink(), Run: start, Answers: []waservertest.Answer{ok(userOld), failed(500, "Already Connected"), ok(statusOld), ok(userOld)}},
 		{Name: "start-refused", Run: start, Answers: []waservertest.Answer{failed(500, "failed to save HMAC configuration")}},
 
 		{Name: "stop", Run: stop, Answers: []waservertest.Answer{ok(`{"code":200,"data":{"Details":"Disconnected"},"success":true}`), ok(statusOn)}},
@@ -81,16 +85,24 @@ func TestSessions(t *testing.T) {
 
 		{Name: "delete", Run: remove, Answers: []waservertest.Answer{removed}},
 		{Name: "delete-deleted", Run: remove, Answers: []waservertest.Answer{gone}},
+		{Name: "delete-upgraded", Link: firstLink(), Run: remove, Answers: []waservertest.Answer{ok(users), removed}},
+		{Name: "delete-first-number-of-another", Link: firstLink(), Run: remove, Answers: []waservertest.Answer{
+			ok(`{"code":200,"data":[{"id":7,"name":"lain","token":"of-another-session"}],"success":true}`),
+		}},
+		{Name: "state-first-number-of-another", Link: firstLink(), Run: state, Answers: []waservertest.Answer{
+			ok(statusOld), ok(`{"code":200,"data":[{"id":7,"name":"lain","token":"of-another-session","jid":"628000@s.whatsapp.net"}],"success":true}`), ok(noUsers),
+		}},
 		{Name: "delete-first", Link: firstLink(), Run: remove, Answers: []waservertest.Answer{
-			missing, ok(`{"code":200,"data":{"Details":"Logged out"},"success":true}`), ok(`{"code":200,"data":{},"success":true}`), removedFirst,
+			ok(userOld), missing, ok(`{"code":200,"data":{"Details":"Logged out"},"success":true}`), ok(`{"code":200,"data":{},"success":true}`), removedFirst,
 		}},
 		{Name: "delete-first-not-started", Link: firstLink(), Run: remove, Answers: []waservertest.Answer{
-			missing, waservertest.JSON(500, noSessionOld), ok(`{"code":200,"data":{},"success":true}`), removedFirst,
+			ok(userOld), missing, waservertest.JSON(500, noSessionOld), ok(`{"code":200,"data":{},"success":true}`), removedFirst,
 		}},
-		{Name: "delete-first-deleted", Link: firstLink(), Run: remove, Answers: []waservertest.Answer{
-			missing, waservertest.JSON(401, unauthorized), waservertest.JSON(401, unauthorized), failed(404, "User not found"),
+		{Name: "delete-first-deleted-meanwhile", Link: firstLink(), Run: remove, Answers: []waservertest.Answer{
+			ok(userOld), missing, waservertest.JSON(401, unauthorized), waservertest.JSON(401, unauthorized), failed(404, "User not found"),
 		}},
-		{Name: "delete-first-not-logged-out", Link: firstLink(), Run: remove, Answers: []waservertest.Answer{missing, failed(500, "Could not perform logout")}},
+		{Name: "delete-first-not-logged-out", Link: firstLink(), Run: remove, Answers: []waservertest.Answer{ok(userOld), missing, failed(500, "Could not perform logout")}},
+		{Name: "delete-first-deleted", Link: firstLink(), Run: remove, Answers: []waservertest.Answer{ok(noUsers)}},
 
 		{Name: "qr", Run: qr, Answers: []waservertest.Answer{ok(`{"code":200,"data":{"QRCode":"` + qrURL() + `"},"success":true}`)}},
 		{Name: "qr-not-yet", Run: qr, Answers: []waservertest.Answer{ok(`{"code":200,"data":{"QRCode":""},"success":true}`)}},

@@ -3,9 +3,9 @@
 // Three generations of it are in use. The first keeps its sessions under numbers,
 // signs no webhook and knows no polls and no history; the forks and versions since
 // 2025 keep them under 32 hexadecimal digits and sign. Which one a server is shows in
-// what it answers when a session is created, and afterwards in the session's id. A
-// database that was carried over from the first generation keeps its numbers, and such
-// sessions are spoken to as if the server still was one.
+// what it answers when a session is created, and afterwards in the session's id. When
+// such a server is upgraded, it gives its sessions new ids. The gateway finds them by
+// their tokens, and goes on speaking to them as to the first generation.
 package wuzapi
 
 import (

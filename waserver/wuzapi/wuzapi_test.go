@@ -41,6 +41,7 @@ const (
 	statusNew     = `{"code":200,"data":{"connected":false,"loggedIn":false,"jid":"","qrcode":""},"success":true}`
 	statusOld     = `{"code":200,"data":{"Connected":true,"LoggedIn":true},"success":true}`
 	userOld       = `{"code":200,"data":[{"id":7,"name":"toko","token":"Cred3nt1alOfTheSession-0123456789abcdefghij","jid":"6281100000002.0:7@s.whatsapp.net","qrcode":"","connected":true}],"success":true}`
+	noUsers       = `{"code":200,"data":[],"success":true}`
 	users         = `{"code":200,"data":[
 		{"id":"00000000000000000000000000000001","name":"lain","token":"of-another-session","jid":""},
 		{"id":"f322ed54bf68000ddf0b2aa10ccdac14","name":"toko","token":"Cred3nt1alOfTheSession-0123456789abcdefghij","jid":"6281100000002@s.whatsapp.net"},
