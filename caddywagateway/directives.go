@@ -142,6 +142,8 @@ func (e *Events) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 // parseSandbox reads the directive:
 //
 //	wa_sandbox [<matcher>] {
+//		dialect      generic|wuzapi|gowa|waha|evolution
+//		generation   <name>
 //		events_url   <url>
 //		events_token <token>
 //		token        <token>
@@ -158,6 +160,8 @@ func parseSandbox(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 // for the syntax.
 func (s *Sandbox) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	return options(d, "wa_sandbox", map[string]func() error{
+		"dialect":      func() error { return oneArg(d, &s.Dialect) },
+		"generation":   func() error { return oneArg(d, &s.Generation) },
 		"events_url":   func() error { return oneArg(d, &s.EventsURL) },
 		"events_token": func() error { return oneArg(d, &s.EventsToken) },
 		"token":        func() error { return oneArg(d, &s.Token) },

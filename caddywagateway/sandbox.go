@@ -24,7 +24,19 @@ import (
 //
 //	@sandbox vars {http.wa_gateway.upstream} sandbox
 //	wa_sandbox @sandbox
+//
+// With a dialect it is another server instead, in all that it takes, answers and
+// tells: its webhooks go to the addresses registered with it that have the host
+// of events_url.
 type Sandbox struct {
+	// Which WA server is pretended: `generic`, `wuzapi`, `gowa`, `waha` or
+	// `evolution`. Placeholders are replaced. Default: `generic`, the gateway's own.
+	Dialect string `json:"dialect,omitempty"`
+
+	// Which of the server's generations: `old` of wuzapi, `noweb` or `webjs` of
+	// waha. Placeholders are replaced. Default: the newest.
+	Generation string `json:"generation,omitempty"`
+
 	// Where events are posted, such as `http://127.0.0.1:8070/events/message`.
 	// Placeholders are replaced. Default: nowhere.
 	EventsURL string `json:"events_url,omitempty"`
@@ -86,6 +98,8 @@ func (s *Sandbox) Provision(ctx caddy.Context) error {
 		eventsToken = a.eventsToken
 	}
 	options := sandbox.Options{
+		Dialect:     resolveValue(repl, s.Dialect),
+		Generation:  resolveValue(repl, s.Generation),
 		EventsURL:   resolveValue(repl, s.EventsURL),
 		EventsToken: func() string { return eventsToken },
 		Token:       resolveValue(repl, s.Token),
@@ -94,8 +108,8 @@ func (s *Sandbox) Provision(ctx caddy.Context) error {
 		Read:        time.Duration(s.Read),
 		Logger:      caddy.Log().Named("wa_sandbox"),
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %d %d %d", options.EventsURL, eventsToken,
-		options.Token, options.PairAfter, options.Delivered, options.Read))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %q %d %d %d", options.Dialect, options.Generation,
+		options.EventsURL, eventsToken, options.Token, options.PairAfter, options.Delivered, options.Read))
 	key := hex.EncodeToString(sum[:])
 	value, _, err := sandboxPool.LoadOrNew(key, func() (caddy.Destructor, error) {
 		handler, err := sandbox.New(options)
