@@ -40,8 +40,10 @@ func newFields(path string, form bool) *fields {
 // put adds a member of JSON.
 func (f *fields) put(name string, value any) {
 	name = normal(name)
-	if _, there := f.values[name]; there {
-		f.drop(name)
+	if old, there := f.values[name]; there {
+		// Nobody will read either.
+		release(old)
+		release(value)
 		value = twice{}
 	}
 	f.values[name] = value
@@ -60,30 +62,23 @@ func (f *fields) add(name string, value any) {
 	}
 }
 
-// drop lets go of media.
-func (f *fields) drop(name string) {
-	m, _ := f.values[name].(*medium)
-	m.close()
-}
-
-func (m *medium) close() {
-	if m != nil && m.File != nil {
-		m.File.Close()
-	}
-}
-
 // close lets go of all media that is still among the fields.
 func (f *fields) close() {
 	for _, value := range f.values {
-		switch value := value.(type) {
-		case *medium:
-			value.close()
-		case []any:
-			for _, item := range value {
-				if m, is := item.(*medium); is {
-					m.close()
-				}
-			}
+		release(value)
+	}
+}
+
+// release lets go of the media that a value is or holds.
+func release(value any) {
+	switch value := value.(type) {
+	case *medium:
+		if value.File != nil {
+			value.File.Close()
+		}
+	case []any:
+		for _, item := range value {
+			release(item)
 		}
 	}
 }

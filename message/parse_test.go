@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -331,4 +332,53 @@ func TestParseErrors(t *testing.T) {
 	if _, err := Parse(context.Background(), KindMedia, jsonType, broken, Options{}); !errors.Is(err, io.ErrClosedPipe) {
 		t.Error(err)
 	}
+}
+
+// Media of a message that is refused does not stay, however far it got.
+func TestRefusedMediaGoes(t *testing.T) {
+	large := base64.StdEncoding.EncodeToString([]byte(strings.Repeat(png, 20_000)))
+	file := strings.Repeat(png, 20_000)
+	for _, test := range []struct {
+		kind              Kind
+		contentType, body string
+	}{
+		{KindImage, jsonType, `{"to":"x","media":"` + large + `"}`},
+		{KindImage, jsonType, `{"to":"08123456789","media":"` + large + `","caption":1}`},
+		{KindImage, jsonType, `{"to":"08123456789","media":"` + large + `","image":"` + large + `"}`},
+		{KindImage, jsonType, `{"to":"08123456789","media":"` + large + `","media":"` + large + `"}`},
+		{KindImage, jsonType, `{"to":"08123456789","media":"` + large + `","media":"` + large + `","media":1}`},
+		{KindImage, jsonType, `{"to":"08123456789","media":"` + large + `","mimetype":"video/mp4"}`},
+		{KindImage, jsonType, `{"to":"08123456789","media":"` + large + `"} x`},
+		{KindImage, jsonType, `{"to":"08123456789","media":"` + large + `!"}`},
+		{KindImage, jsonType, `{"to":"08123456789","media":"` + large},
+		{KindImage, formType, `to=08123456789&media=` + large + `&media=` + large},
+		{KindImage, formType, `to=08123456789&media=` + large + `&media=` + large + `&media=` + large},
+		{KindImage, multipartType, part("to", "", "08123456789") + part("media", "; filename=a", file) + part("image", "; filename=a", file) + final},
+		{KindImage, multipartType, part("to", "", "08123456789") + part("media", "; filename=a", file)},
+	} {
+		if _, err := parse(t, test.kind, test.contentType, test.body); err == nil {
+			t.Errorf("%.60s is taken", test.body)
+		}
+	}
+	body := `{"to":["08123456789"],"media":"` + large + `","caption":1}`
+	if _, err := ParseBroadcast(jsonType, []byte(body), Options{Region: "ID", Dir: t.TempDir()}); err == nil {
+		t.Error("the broadcast is taken")
+	}
+	if left := openMedia(); left > 0 {
+		t.Errorf("%d files are open", left)
+	}
+}
+
+// openMedia counts the media that this process holds, where the system tells.
+func openMedia() (count int) {
+	files, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return 0
+	}
+	for _, file := range files {
+		if name, err := os.Readlink("/proc/self/fd/" + file.Name()); err == nil && strings.Contains(name, "wa-media-") {
+			count++
+		}
+	}
+	return count
 }

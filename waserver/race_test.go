@@ -1,0 +1,5 @@
+//go:build race
+
+package waserver
+
+const raceEnabled = true
