@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"gorm.io/gorm/schema"
+
+	"github.com/genfity/wa-gateway/waserver"
 )
 
 // WebhookEvent is a webhook of a WA server as it came.
@@ -35,6 +37,22 @@ type SessionState struct {
 	ChangedAt   time.Time  // when the state came to be so, by the server's time
 	Clocks      string     `json:"-"`
 	UpdatedAt   time.Time  `gorm:"autoUpdateTime:false"`
+}
+
+// Code is the QR code that can be scanned at a time; nil: none. Of a code whose server
+// does not tell how long it lasts, nobody but the server knows whether it still does.
+func (s *SessionState) Code(now time.Time) *waserver.QR {
+	if s.State != string(waserver.StateQR) || s.QRAt == nil || s.QR == "" && len(s.QRPNG) == 0 {
+		return nil
+	}
+	code := &waserver.QR{Text: s.QR, PNG: s.QRPNG}
+	if s.QRExpiresAt != nil {
+		if !now.Before(*s.QRExpiresAt) {
+			return nil
+		}
+		code.Expires = *s.QRExpiresAt
+	}
+	return code
 }
 
 // Contact is somebody whom a session's account knows.

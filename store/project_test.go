@@ -78,6 +78,12 @@ func TestSessionStates(t *testing.T) {
 		if s := now(); s.State != "qr" || s.QR != "first" || !s.QRExpiresAt.Equal(tick(22)) || !s.ChangedAt.Equal(tick(2)) {
 			t.Errorf("got %+v", s)
 		}
+		if code := now().Code(tick(21)); code == nil || code.Text != "first" || !code.Expires.Equal(tick(22)) {
+			t.Errorf("code %+v", code)
+		}
+		if code := now().Code(tick(22)); code != nil {
+			t.Errorf("an expired code %+v", code)
+		}
 		apply(t, p, qr("second", 4), qr("late", 3))
 		if s := now(); s.QR != "second" {
 			t.Errorf("got %+v", s)
@@ -91,6 +97,9 @@ func TestSessionStates(t *testing.T) {
 		apply(t, p, qr("late", 5))
 		if s := now(); s.State != "connected" || s.QR != "" || len(s.QRPNG) != 0 || s.JID != buyer || s.Name != "Shop" {
 			t.Errorf("got %+v", s)
+		}
+		if code := now().Code(tick(6)); code != nil {
+			t.Errorf("the code of a connected session %+v", code)
 		}
 		// What is told of the name is not taken back by silence, nor by what is older.
 		apply(t, p, state(waserver.StateDisconnected, 7))
