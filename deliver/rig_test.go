@@ -39,6 +39,7 @@ var soon = []time.Duration{1, 1, 1}
 // queues runs a test on both kinds of primary databases.
 func queues(t *testing.T, test func(t *testing.T, d *storetest.Database, p *store.Primary)) {
 	t.Helper()
+	t.Parallel()
 	for _, kind := range []storetest.Kind{storetest.SQLite, storetest.PostgresSnake} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
