@@ -255,6 +255,13 @@ func (c *callbacks) told(j *job, err error) {
 	c.push(j)
 }
 
+// refuse counts what is not told for a reason that no attempt would change.
+func (c *callbacks) refuse(reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.giveUp(reason)
+}
+
 // giveUp counts a message whose events are dropped, and says so now and then; the lock is held.
 func (c *callbacks) giveUp(reason string) {
 	c.dropped++

@@ -270,7 +270,7 @@ func (s *evolution) sendMessage(a *evolutionAsk, check func(map[string]any) []st
 		}
 		s.pause(a, delay)
 		m, err := s.send(a.r.Context(), x, o, honesty{absent: true})
-		switch status, is := errors.AsType[errStatus](err); {
+		switch status, is := errors.AsType[statusError](err); {
 		case is:
 			return s.fail(int(status), "Internal Server Error", []string{"Error: the engine failed"})
 		case errors.Is(err, errAbsent):

@@ -73,10 +73,10 @@ var (
 	errFails  = errors.New("the message cannot be delivered")
 )
 
-// errStatus is a scripted error of the server.
-type errStatus int
+// statusError is an HTTP status that a script or a number makes the server answer with.
+type statusError int
 
-func (errStatus) Error() string { return "the server failed as it was told to" }
+func (statusError) Error() string { return "the server failed as it was told to" }
 
 // honesty is what a server says in its answer to a send: some have no event for a message that
 // fails, and say it at once; others take a message for a number that is not on WhatsApp.
@@ -101,7 +101,7 @@ func (c *core) send(ctx context.Context, x *line, o outgoing, says honesty) (*re
 	}
 	switch {
 	case f.status != 0:
-		return nil, errStatus(f.status)
+		return nil, statusError(f.status)
 	case f.absent && says.absent:
 		return nil, errAbsent
 	case f.absent:

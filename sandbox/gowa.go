@@ -16,8 +16,7 @@ type gowa struct{ *core }
 // gowaDevice is what it keeps of a device beside its session.
 type gowaDevice struct {
 	hook     *gowaHook
-	client   bool // was started once
-	name     string
+	client   bool   // was started once
 	codeFile string // of the code that is shown
 }
 
@@ -256,7 +255,7 @@ func (s *gowa) loginCode(r *http.Request, id string) *said {
 
 // sendFault says why a message was not sent.
 func (s *gowa) sendFault(x *line, to string, err error) *said {
-	if status, is := errors.AsType[errStatus](err); is {
+	if status, is := errors.AsType[statusError](err); is {
 		switch status {
 		case 429:
 			return s.fail(429, "WA_REACHOUT_TIMELOCK", "the account may not write to new chats for a while")

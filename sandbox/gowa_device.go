@@ -22,10 +22,10 @@ func (s *gowa) state(x *line) string {
 
 func (s *gowa) describe(x *line) map[string]any {
 	m := map[string]any{
-		"id": x.id, "display_name": device(x).name, "state": s.state(x), "jid": x.jid(), "created_at": x.created.Format(time.RFC3339Nano),
+		"id": x.id, "display_name": "", "state": s.state(x), "jid": x.jid(), "created_at": x.created.Format(time.RFC3339Nano),
 	}
 	if x.paired {
-		m["phone_number"] = x.number()
+		m["phone_number"], m["display_name"] = x.number(), "Sandbox"
 	}
 	return m
 }

@@ -191,7 +191,10 @@ func (c *core) later(x *line, start int, after time.Duration, do func()) due {
 	return due{after: after, tell: func() ([]*posting, error) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if c.lines[x.id] == x && x.starts == start && x.phase == phaseQR {
+		if c.lines[x.id] != x || x.starts != start {
+			return nil, nil
+		}
+		if c.settle(x, false); x.phase == phaseQR { // else the window has ended
 			do()
 		}
 		return nil, nil

@@ -16,8 +16,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"go.uber.org/zap"
 )
 
 // maxNativeBody is what the servers with an API of their own take: they get media as base64
@@ -49,13 +47,13 @@ var natives = map[string]struct {
 // webhooks, scripts.
 type core struct {
 	options   Options
-	log       *zap.Logger
 	callbacks *callbacks
 	token     [sha256.Size]byte
 	host      string // that webhooks may go to; "" for every loopback address
 	server    native
 	handler   http.Handler
 	admin     http.Handler
+	limit     int64 // of bodies that are held
 
 	mu     sync.Mutex
 	lines  map[string]*line
@@ -67,7 +65,7 @@ type core struct {
 
 func newCore(o Options, make func(*core) native) *core {
 	c := &core{
-		options: o, log: o.Logger, token: sha256.Sum256([]byte(o.Token)),
+		options: o, token: sha256.Sum256([]byte(o.Token)), limit: maxNativeBody,
 		lines: map[string]*line{}, stored: map[string]storedFile{},
 	}
 	if o.EventsURL != "" {
@@ -83,7 +81,7 @@ func newCore(o Options, make func(*core) native) *core {
 }
 
 func (c *core) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	limit := int64(maxNativeBody)
+	limit := c.limit
 	if strings.HasPrefix(strings.ToLower(r.Header.Get("Content-Type")), "multipart/") {
 		limit = maxBody // whose files are counted, not kept
 	}
@@ -134,7 +132,7 @@ func (c *core) hook(p *posting) []*posting {
 		return nil
 	}
 	if !c.mayCall(p.url) {
-		c.log.Warn("a webhook's address is not this sandbox's to call: only the host of the events URL is, or loopback when there is none")
+		c.callbacks.refuse("a webhook's address is not this sandbox's to call: only the host of the events URL is, or loopback when there is none")
 		return nil
 	}
 	if p.final == nil {

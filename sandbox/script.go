@@ -116,6 +116,9 @@ func (c *core) adminHandler() http.Handler {
 		session := r.URL.Query().Get("session")
 		c.mu.Lock()
 		defer c.mu.Unlock()
+		if x, err := c.named(session); err == nil {
+			session = x.id
+		}
 		list := slices.DeleteFunc(append([]sentMessage{}, c.sent...), func(m sentMessage) bool { return session != "" && m.Session != session })
 		return map[string]any{"sent": list, "callbacks": c.callbacks.figures()}, nil
 	}))

@@ -126,7 +126,7 @@ func (s *waha) serve(w http.ResponseWriter, r *http.Request, action string, do f
 		return
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodDelete {
-		r.Body = http.MaxBytesReader(w, r.Body, wahaBody)
+		r.Body = http.MaxBytesReader(w, r.Body, min(s.limit, wahaBody))
 		body, err := fields(r)
 		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 			s.fail(413, "PayloadTooLargeError", "request entity too large").write(w)
@@ -192,10 +192,12 @@ func (a *wahaAsk) session() string {
 	if name := a.r.PathValue("session"); name != "" {
 		return name
 	}
-	for _, field := range []string{"session", "name"} {
-		if name, ok := a.body[field].(string); ok && name != "" {
-			return name
-		}
+	field := "session"
+	if strings.HasPrefix(a.r.URL.Path, "/api/sessions") {
+		field = "name"
+	}
+	if name, ok := a.body[field].(string); ok && name != "" {
+		return name
 	}
 	if name := a.r.URL.Query().Get("session"); name != "" {
 		return name
@@ -309,7 +311,14 @@ func (s *waha) editKey(a *wahaAsk) *said {
 	if i < 0 {
 		return s.fail(404, wahaNotFound, "Key not found")
 	}
-	k := *s.keys[i]
+	k := *s.keys[i] // what its pointers point to stays as it is: answers may still be reading it
+	if k.Session != nil {
+		session := *k.Session
+		k.Session = &session
+	}
+	if _, given := a.body["actions"]; given {
+		k.Actions = nil
+	}
 	if fault := s.fillKey(&k, a.body); fault != nil {
 		return fault
 	}

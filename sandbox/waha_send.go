@@ -223,7 +223,7 @@ func (s *waha) sendMessage(a *wahaAsk, read func(map[string]any) (outgoing, *wah
 }
 
 func (s *waha) sendFault(a *wahaAsk, err error) *said {
-	if status, is := errors.AsType[errStatus](err); is {
+	if status, is := errors.AsType[statusError](err); is {
 		if status < 500 {
 			return s.fail(int(status), "Error", "the engine refused it")
 		}

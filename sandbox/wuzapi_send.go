@@ -116,7 +116,7 @@ func (s *wuzapi) sendMessage(r *http.Request, x *line, read func(*wuzapiBody) (o
 }
 
 func (s *wuzapi) sendFault(x *line, err error) *said {
-	if status, is := errors.AsType[errStatus](err); is {
+	if status, is := errors.AsType[statusError](err); is {
 		return s.fail(int(status), "error sending message: server returned error 500")
 	}
 	switch {
