@@ -11,12 +11,21 @@ import (
 	"time"
 )
 
+// eventName is how subscriptions write an event.
+func eventName(event string) string {
+	return strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(event))
+}
+
+func (h *evolutionHook) hears(name string) bool {
+	return h != nil && h.Enabled && slices.Contains(h.Events, name)
+}
+
 // tell makes a webhook. Nothing is signed: the instance's own headers go with it, and its token
 // stands in the body.
 func (s *evolution) tell(x *line, event string, data any) []*posting {
 	i := instanceOf(x)
-	name := strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(event))
-	if i.hook == nil || !i.hook.Enabled || !slices.Contains(i.hook.Events, name) {
+	name := eventName(event)
+	if !i.hook.hears(name) {
 		return nil
 	}
 	sender := any(nil)
@@ -70,6 +79,9 @@ func (s *evolution) news(x *line, what change) []*posting {
 	case changeStarting:
 		return s.update(x, "connecting", 200)
 	case changeCode:
+		if !instanceOf(x).hook.hears("QRCODE_UPDATED") {
+			return nil // no code is drawn for nobody
+		}
 		code := s.showCode(x)
 		code["instance"] = x.id
 		delete(code, "count")

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"mime"
 	"net/http"
 	"time"
 )
@@ -55,6 +56,9 @@ type gowaDeviceBody struct {
 // readDevice reads JSON; other bodies these calls do not take.
 func (s *gowa) readDevice(r *http.Request) (gowaDeviceBody, *said) {
 	var b gowaDeviceBody
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != jsonType {
+		return b, s.fail(400, "BAD_REQUEST", "Invalid request body")
+	}
 	if buffer(r) != nil || json.NewDecoder(r.Body).Decode(&b) != nil {
 		return b, s.fail(400, "BAD_REQUEST", "Invalid request body")
 	}

@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
@@ -119,11 +118,9 @@ func (s *gowa) messages(r *http.Request, x *line) *said {
 
 // read marks one message as read.
 func (s *gowa) read(r *http.Request, x *line) *said {
-	var b struct {
-		Phone string `json:"phone"`
-	}
-	if buffer(r) != nil || json.NewDecoder(r.Body).Decode(&b) != nil {
-		return s.internal("the body cannot be read")
+	b, err := readGowa(r)
+	if err != nil {
+		return s.internal(plain(err))
 	}
 	if fault := blank("phone", b.Phone); fault != "" {
 		return s.invalid(fault)

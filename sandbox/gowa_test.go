@@ -97,6 +97,7 @@ func TestGowaDevices(t *testing.T) {
 			g.call("DELETE", "/devices/"+id, "").is(200).has("results", nil)
 		}
 		g.call("POST", "/devices", `nonsense`).is(400).has("code", "BAD_REQUEST")
+		g.call("POST", "/devices", `{"device_id":"b"}`, "Content-Type", "text/plain").is(400)
 		g.call("DELETE", "/devices/nosuch", "").is(200)
 		for _, call := range [][2]string{{"GET", ""}, {"GET", "/status"}, {"POST", "/reconnect"}, {"POST", "/logout"}} {
 			g.call(call[0], "/devices/nosuch"+call[1], "").is(500).has("code", "INTERNAL_SERVER_ERROR")

@@ -118,14 +118,15 @@ func (s *waha) handler() http.Handler {
 	return mux
 }
 
-// serve authorizes a call, reads its body, and answers.
+// serve authorizes a call, reads its body, and answers. A body that is not called JSON is not
+// read: the call then names nothing.
 func (s *waha) serve(w http.ResponseWriter, r *http.Request, action string, do func(*wahaAsk) *said) {
 	a := &wahaAsk{r: r, body: map[string]any{}}
 	if !s.authorize(a) {
 		says(401, map[string]any{"message": "Unauthorized", "statusCode": 401}).write(w)
 		return
 	}
-	if r.Method != http.MethodGet && r.Method != http.MethodDelete {
+	if r.Method != http.MethodGet && r.Method != http.MethodDelete && strings.HasPrefix(strings.ToLower(r.Header.Get("Content-Type")), jsonType) {
 		r.Body = http.MaxBytesReader(w, r.Body, min(s.limit, wahaBody))
 		body, err := fields(r)
 		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {

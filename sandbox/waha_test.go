@@ -198,6 +198,14 @@ func TestWahaErrorsEcho(t *testing.T) {
 	})
 }
 
+// TestWahaBodiesAreJSON shows what becomes of a body that does not say what it is.
+func TestWahaBodiesAreJSON(t *testing.T) {
+	on(t, Options{Dialect: "waha"}, func(g *rig) {
+		wahaOn(g, "a", "")
+		g.call("POST", "/api/sendText", `{"session":"a","chatId":"628123456789@c.us","text":"x"}`, "Content-Type", "text/plain").says(404, "'default'")
+	})
+}
+
 func TestWahaEngines(t *testing.T) {
 	on(t, Options{Dialect: "waha", Generation: "noweb"}, func(g *rig) {
 		wahaOn(g, "a", `"message.ack"`)

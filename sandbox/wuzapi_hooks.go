@@ -79,6 +79,9 @@ func (s *wuzapi) news(x *line, what change) []*posting {
 	}
 	switch what {
 	case changeCode:
+		if !s.hears(x, "QR") {
+			return nil // no code is drawn for nobody
+		}
 		return s.tell(x, "QR", map[string]any{"event": "code", "qrCodeBase64": s.picture(x)})
 	case changeExpired:
 		return s.tell(x, "QRTimeout", map[string]any{"event": "timeout"})
