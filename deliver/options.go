@@ -12,6 +12,7 @@ import (
 
 // Queue keeps what is to be posted. *store.Primary is one.
 type Queue interface {
+	AddDeliveries(ctx context.Context, list []store.Delivery) (store.DeliveriesAdded, error)
 	ClaimDeliveries(ctx context.Context, n int, lease time.Duration) ([]store.ClaimedDelivery, error)
 	DeliveryDone(ctx context.Context, c *store.ClaimedDelivery) error
 	DeliveryFailed(ctx context.Context, c *store.ClaimedDelivery, after, pause time.Duration) error
@@ -46,7 +47,8 @@ type Options struct {
 	// Target finds where a session's events are posted and the secret (whsec_ and
 	// base64) with which they are signed. An empty URL means that the customer wants
 	// none: what waits is dropped. With an error the delivery waits, and that is no
-	// attempt in vain.
+	// attempt in vain. It is asked for each event, when that is told and when it is
+	// posted.
 	Target func(ctx context.Context, sessionID string) (url, secret string, err error)
 	// Transport makes the calls; it has to keep them out of the operator's own
 	// network, as media.GuardedTransport does. The Sender closes its idle connections

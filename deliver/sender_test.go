@@ -19,9 +19,13 @@ import (
 
 func TestSenderPosts(t *testing.T) {
 	queues(t, func(t *testing.T, d *storetest.Database, p *store.Primary) {
-		c := newCustomer(t, func(w http.ResponseWriter, _ *http.Request, _ int) {
-			_, _ = w.Write([]byte(strings.Repeat("x", 1<<20))) // nobody reads it all
-		})
+		c := newCustomer(t, nil)
+		c.answer = func(w http.ResponseWriter, _ *http.Request, n int) {
+			if n == 1 { // nobody reads it all
+				c.landed("s1")
+				_, _ = w.Write([]byte(strings.Repeat("x", 1<<20)))
+			}
+		}
 		list := deliver.Deliveries("s1", every())
 		if _, err := p.AddDeliveries(t.Context(), list); err != nil {
 			t.Fatal(err)
@@ -48,9 +52,51 @@ func TestSenderPosts(t *testing.T) {
 	})
 }
 
+// Who has no URL is told nothing; a database that is away is worth another try, a
+// secret that cannot be read is not.
+func TestTell(t *testing.T) {
+	queue(t, func(t *testing.T, d *storetest.Database, p *store.Primary) {
+		c := newCustomer(t, nil)
+		away := fmt.Errorf("look up a link: %w", store.ErrUnavailable)
+		s := send(t, p, "", func(o *deliver.Options) {
+			o.Interval = time.Hour // what is told pokes
+			o.Target = func(_ context.Context, session string) (string, string, error) {
+				switch session {
+				case "none":
+					return "", "", nil
+				case "away":
+					return "", "", away
+				case "unknown":
+					return "", "", errors.New("the secrets cannot be decrypted")
+				}
+				return c.server.URL, secret, nil
+			}
+		})
+		for session, want := range map[string]error{"none": nil, "away": away, "unknown": nil, "s1": nil} {
+			for range 2 {
+				if err := s.Tell(t.Context(), session, every()[:1]); !errors.Is(err, want) {
+					t.Errorf("%s: %v", session, err)
+				}
+			}
+		}
+		if err := s.Tell(t.Context(), "away", nil); err != nil {
+			t.Error(err)
+		}
+		if got := c.told(); got.session != "s1" {
+			t.Errorf("got %+v", got)
+		}
+		s.said(t, "cannot be told")
+		s.close(t)
+		c.quiet()
+		if n := d.Count(t, d.Own("deliveries"), "session_id <> 's1'"); n != 0 {
+			t.Errorf("%d deliveries of others", n)
+		}
+	})
+}
+
 // Every failure is tried again with the same id, and redirects are failures.
 func TestRetries(t *testing.T) {
-	queues(t, func(t *testing.T, d *storetest.Database, p *store.Primary) {
+	queue(t, func(t *testing.T, d *storetest.Database, p *store.Primary) {
 		elsewhere := newCustomer(t, nil)
 		c := newCustomer(t, func(w http.ResponseWriter, r *http.Request, n int) {
 			switch n {
@@ -79,12 +125,14 @@ func TestRetries(t *testing.T) {
 }
 
 func TestNoAnswerInTime(t *testing.T) {
-	queues(t, func(t *testing.T, _ *storetest.Database, p *store.Primary) {
-		c := newCustomer(t, func(_ http.ResponseWriter, r *http.Request, n int) {
+	queue(t, func(t *testing.T, _ *storetest.Database, p *store.Primary) {
+		c := newCustomer(t, nil)
+		c.answer = func(_ http.ResponseWriter, r *http.Request, n int) {
 			if n == 1 {
+				c.landed("s1")
 				<-r.Context().Done()
 			}
-		})
+		}
 		add(t, p, "s1", "a")
 		s := send(t, p, c.server.URL, func(o *deliver.Options) { o.Timeout = 100 * time.Millisecond })
 		if first, second := c.told(), c.told(); first.id != "a" || second.id != "a" {
@@ -98,7 +146,7 @@ func TestNoAnswerInTime(t *testing.T) {
 
 // One that is never taken lets the others pass and is given up.
 func TestGivenUp(t *testing.T) {
-	queues(t, func(t *testing.T, d *storetest.Database, p *store.Primary) {
+	queue(t, func(t *testing.T, d *storetest.Database, p *store.Primary) {
 		c := newCustomer(t, nil)
 		c.answer = func(w http.ResponseWriter, r *http.Request, _ int) {
 			if r.Header.Get("Webhook-Id") == "bad" {
@@ -127,7 +175,7 @@ func TestGivenUp(t *testing.T) {
 }
 
 func TestGone(t *testing.T) {
-	queues(t, func(t *testing.T, d *storetest.Database, p *store.Primary) {
+	queue(t, func(t *testing.T, d *storetest.Database, p *store.Primary) {
 		c := newCustomer(t, func(w http.ResponseWriter, _ *http.Request, _ int) { w.WriteHeader(http.StatusGone) })
 		add(t, p, "s1", "a", "b", "c")
 		told := make(chan string, 10)
@@ -148,7 +196,7 @@ func TestGone(t *testing.T) {
 }
 
 func TestTargets(t *testing.T) {
-	queues(t, func(t *testing.T, d *storetest.Database, p *store.Primary) {
+	queue(t, func(t *testing.T, d *storetest.Database, p *store.Primary) {
 		c := newCustomer(t, nil)
 		add(t, p, "none", "a", "b")
 		add(t, p, "unknown", "a")
@@ -184,7 +232,7 @@ func TestTargets(t *testing.T) {
 
 // A customer's URL does not lead into the operator's network.
 func TestGuard(t *testing.T) {
-	queues(t, func(t *testing.T, _ *storetest.Database, p *store.Primary) {
+	queue(t, func(t *testing.T, _ *storetest.Database, p *store.Primary) {
 		c := newCustomer(t, nil)
 		port := c.server.URL[strings.LastIndexByte(c.server.URL, ':'):]
 		for i, host := range []string{"127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "[::1]", "169.254.169.254", "10.0.0.1"} {
@@ -319,7 +367,7 @@ func (m *moody) DeliveryDone(ctx context.Context, c *store.ClaimedDelivery) erro
 }
 
 func TestDatabaseAway(t *testing.T) {
-	queues(t, func(t *testing.T, d *storetest.Database, p *store.Primary) {
+	queue(t, func(t *testing.T, d *storetest.Database, p *store.Primary) {
 		c := newCustomer(t, nil)
 		add(t, p, "s1", "a")
 		s := send(t, &moody{Primary: p}, c.server.URL, nil)
