@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"go.uber.org/zap"
 
+	"github.com/genfity/wa-gateway/deliver"
 	"github.com/genfity/wa-gateway/gate"
 	"github.com/genfity/wa-gateway/inbox"
 	"github.com/genfity/wa-gateway/internal/seal"
@@ -78,6 +79,11 @@ type App struct {
 	// than generic.
 	EncryptionKeys []string `json:"encryption_keys,omitempty"`
 
+	// Networks to which events may be posted for customers (the URL that they set with
+	// POST /api/wa/webhook) although they are not public, as CIDRs or addresses.
+	// Default: none.
+	DeliverTo []string `json:"deliver_to,omitempty"`
+
 	// The tokens of which any opens the admin endpoints, as a bearer token;
 	// placeholders are replaced. One is usual; two while it is exchanged. If none
 	// is set, or all are empty, the endpoints answer 403.
@@ -116,6 +122,8 @@ type App struct {
 	health      *healthCache
 	poller      *poller
 	inbox       *inbox.Inbox
+	sender      *deliver.Sender
+	sentQueue   *sentQueue
 }
 
 // Cache bounds what the gateway remembers of callers.
@@ -174,10 +182,10 @@ func (a *App) Provision(ctx caddy.Context) error {
 	// The databases outlive this configuration, so their log must too: it goes
 	// by way of Caddy's process-wide logger.
 	a.databases, a.databaseKey, err = acquireDatabases(settings, caddy.Log().Named("wa_gateway"))
-	if err == nil {
-		a.inbox = a.newInbox()
+	if err != nil {
+		return err
 	}
-	return err
+	return a.provisionChats()
 }
 
 func (a *App) validate() error {
@@ -326,7 +334,9 @@ func (a *App) Start() error {
 	if err := a.databases.run(); err != nil {
 		return err
 	}
+	a.sender.Start()
 	a.inbox.Start()
+	a.sentQueue.start()
 	a.poller = a.startPolling()
 	return nil
 }
@@ -338,7 +348,7 @@ func (a *App) Stop() error {
 	a.poller.stop()
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
-	return a.inbox.Close(ctx)
+	return errors.Join(a.inbox.Close(ctx), a.sentQueue.close(ctx), a.sender.Close(ctx))
 }
 
 // stopTimeout bounds the end of what works in the background.

@@ -50,6 +50,7 @@ import (
 //			media_from     <cidr|address> …
 //		}
 //		encryption_key <key> [<older key>]
+//		deliver_to     <cidr|address> …
 //		admin_token  <token> [<older token>]
 //		events_token <token> [<older token>]
 //		signatures   any|timestamped [<tolerance>]
@@ -119,6 +120,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			return s.unmarshal(d)
 		},
 		"encryption_key": func() error { return tokenArgs(d, &a.EncryptionKeys) },
+		"deliver_to":     func() error { return listArgs(d, &a.DeliverTo) },
 		"admin_token":    func() error { return tokenArgs(d, &a.AdminTokens) },
 		"events_token":   func() error { return tokenArgs(d, &a.EventsTokens) },
 		"signatures": func() error {
@@ -300,12 +302,7 @@ func (s *WAServer) unmarshal(d *caddyfile.Dispenser) error {
 		"region":         func() error { return optionalArg(d, &s.Region) },
 		"reads":          func() error { return oneArg(d, &s.Reads) },
 		"broadcast_pace": func() error { return durationArg(d, &s.BroadcastPace) },
-		"media_from": func() error {
-			if s.MediaFrom = d.RemainingArgs(); len(s.MediaFrom) == 0 {
-				return d.ArgErr()
-			}
-			return nil
-		},
+		"media_from":     func() error { return listArgs(d, &s.MediaFrom) },
 	})
 }
 
@@ -319,7 +316,11 @@ func (s *WAServer) unmarshalDialect(d *caddyfile.Dispenser) error {
 	if err != nil {
 		return err
 	}
-	s.DialectRaw = caddyconfig.JSONModuleObject(module, "dialect", name, nil)
+	var warnings []caddyconfig.Warning
+	s.DialectRaw = caddyconfig.JSONModuleObject(module, "dialect", name, &warnings)
+	if len(warnings) > 0 {
+		return d.Errf("dialect %s: %s", name, warnings[0].Message)
+	}
 	return nil
 }
 
@@ -340,6 +341,14 @@ func dialectModule(d *caddyfile.Dispenser, name string) (any, error) {
 		return nil, d.Errf("unrecognized option %q of dialect %s", d.Val(), name)
 	}
 	return info.New(), nil
+}
+
+// listArgs reads one or more values.
+func listArgs(d *caddyfile.Dispenser, target *[]string) error {
+	if *target = d.RemainingArgs(); len(*target) == 0 {
+		return d.ArgErr()
+	}
+	return nil
 }
 
 // tokenArgs reads a token, and perhaps the one that it replaces.

@@ -1,7 +1,10 @@
 package caddywagateway
 
 import (
+	"errors"
+
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/genfity/wa-gateway/waserver"
 	"github.com/genfity/wa-gateway/waserver/evolution"
@@ -49,6 +52,29 @@ func (GOWADialect) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
+// UnmarshalCaddyfile sets up the dialect from Caddyfile tokens:
+//
+//	dialect wuzapi {
+//		history <messages of each chat>
+//	}
+func (w *WuzapiDialect) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next()
+	if err := noArgs(d); err != nil {
+		return err
+	}
+	return block(d, "dialect wuzapi", map[string]func() error{
+		"history": func() error { return numberArg(d, &w.History) },
+	})
+}
+
+// Validate implements caddy.Validator.
+func (w *WuzapiDialect) Validate() error {
+	if w.History < 0 {
+		return errors.New("history must not be negative")
+	}
+	return nil
+}
+
 // WAHADialect is for WAHA. Its `token` is the server's API key.
 type WAHADialect struct{ waha.Translator }
 
@@ -58,6 +84,29 @@ func (WAHADialect) CaddyModule() caddy.ModuleInfo {
 		ID:  "wa_gateway.dialects.waha",
 		New: func() caddy.Module { return new(WAHADialect) },
 	}
+}
+
+// UnmarshalCaddyfile sets up the dialect from Caddyfile tokens:
+//
+//	dialect waha {
+//		admin_key_only
+//		no_tag_events
+//	}
+func (w *WAHADialect) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next()
+	if err := noArgs(d); err != nil {
+		return err
+	}
+	return block(d, "dialect waha", map[string]func() error{
+		"admin_key_only": func() error {
+			w.AdminKeyOnly = true
+			return noArgs(d)
+		},
+		"no_tag_events": func() error {
+			w.NoTagEvents = true
+			return noArgs(d)
+		},
+	})
 }
 
 // EvolutionDialect is for Evolution API. Its `token` is the server's global API key.
@@ -78,4 +127,8 @@ var (
 	_ waserver.Translator = (*GOWADialect)(nil)
 	_ waserver.Translator = (*WAHADialect)(nil)
 	_ waserver.Translator = (*EvolutionDialect)(nil)
+
+	_ caddyfile.Unmarshaler = (*WuzapiDialect)(nil)
+	_ caddyfile.Unmarshaler = (*WAHADialect)(nil)
+	_ caddy.Validator       = (*WuzapiDialect)(nil)
 )

@@ -136,7 +136,11 @@ func (p *poller) ask(ctx context.Context, s *WAServer, link *waserver.Link) erro
 	if err != nil {
 		return err
 	}
-	return p.app.databases.primary.ApplyUpdates(ctx, link.SessionID, []waserver.Update{{At: asked, State: state}})
+	updates := []waserver.Update{{At: asked, State: state}}
+	if err := p.app.databases.primary.ApplyUpdates(ctx, link.SessionID, updates); err != nil {
+		return err
+	}
+	return p.app.sender.Tell(ctx, link.SessionID, updates)
 }
 
 // do makes one call, without reverse_proxy: there is no request that it belongs to.

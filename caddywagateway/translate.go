@@ -91,7 +91,12 @@ func (x *exchange) do(ctx context.Context, r *waserver.Request) (*waserver.Respo
 			out.Header[name] = []string{values[0]}
 		}
 	}
+	secrets := make(http.Header)
 	for name, values := range r.Header {
+		if secretHeader(name) {
+			secrets[name] = values
+			continue
+		}
 		out.Header[name] = values
 	}
 	out.Header["User-Agent"] = []string{"wa-gateway"}
@@ -110,10 +115,13 @@ func (x *exchange) do(ctx context.Context, r *waserver.Request) (*waserver.Respo
 	ctx, dog := watch(ctx, time.Duration(x.Timeouts.WAServer))
 	defer dog.end()
 	w.watchdog = dog
-	out = out.WithContext(ctx)
+	shown := &serverCredentials{headers: secrets}
+	out = out.WithContext(context.WithValue(ctx, credentialsKey{}, shown))
 	out.Body = &watchedBody{out.Body, dog}
 	err = x.next.ServeHTTP(w, out)
 	switch {
+	case err == nil && len(secrets) > 0 && !shown.used.Load():
+		err = errors.New("reverse_proxy has to use transport wa_server, which shows the server its credential")
 	case err == nil && w.silenced():
 		err = errServerSilent
 	case err == nil && (w.status == 0 || w.status == statusUsed):

@@ -125,10 +125,11 @@ func (x *exchange) sendTo(ctx context.Context, client *waserver.Client, m *messa
 	}
 	events := x.outcomeEvents([]waserver.Message{{ID: sent.ID}}, "")
 	x.recordEvents(events)
-	at := sent.At.UTC()
 	if sent.At.IsZero() {
-		at = time.Now().UTC().Truncate(time.Second)
+		sent.At = time.Now().UTC().Truncate(time.Second)
 	}
+	x.enterSent(m, sent)
+	at := sent.At.UTC()
 	result.Success, result.Status, result.MessageID, result.Timestamp = true, statusSent, events[0].MessageID, &at
 	return result, nil
 }

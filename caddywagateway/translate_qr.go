@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/genfity/wa-gateway/internal/qrcode"
 	"github.com/genfity/wa-gateway/waserver"
 )
@@ -28,7 +30,7 @@ func (x *exchange) translateQR() error {
 		return err
 	}
 	x.outcome = outcomeForwarded
-	code, err := x.server.translator.QR(x.r.Context(), client)
+	code, err := x.pairingCode(client)
 	if err != nil {
 		return x.translatedFailure(err, client.Link)
 	}
@@ -58,4 +60,24 @@ func (x *exchange) translateQR() error {
 	x.w.WriteHeader(http.StatusOK)
 	_, err = x.w.Write(code.PNG)
 	return err
+}
+
+// pairingCode is the code that can be scanned now. Some servers begin the pairing anew
+// whenever they are asked, so a code is shown again as long as it lives.
+func (x *exchange) pairingCode(client *waserver.Client) (*waserver.QR, error) {
+	ctx, primary := x.r.Context(), x.app.databases.primary
+	if known, err := primary.SessionState(ctx, x.call.SessionID); err == nil {
+		if code := known.Code(time.Now()); code != nil && !code.Expires.IsZero() {
+			return code, nil
+		}
+	}
+	code, err := x.server.translator.QR(ctx, client)
+	if err != nil || code.Expires.IsZero() {
+		return code, err
+	}
+	updates := []waserver.Update{{At: x.start, QR: code}}
+	if err := primary.ApplyUpdates(ctx, x.call.SessionID, updates); err != nil {
+		x.logger.Debug("a QR code cannot be kept", zap.Error(err))
+	}
+	return code, nil
 }

@@ -89,11 +89,20 @@ func (x *exchange) sendOne(m *message.Message) (sentAnswer, *waserver.Link, erro
 	x.outcome = outcomeSent
 	events := x.outcomeEvents([]waserver.Message{{ID: sent.ID}}, "")
 	x.recordEvents(events)
-	answer := sentAnswer{MessageID: events[0].MessageID, Timestamp: sent.At.UTC(), Status: statusSent, To: m.To.JID()}
 	if sent.At.IsZero() {
-		answer.Timestamp = start.UTC().Truncate(time.Second)
+		sent.At = start.UTC().Truncate(time.Second)
 	}
+	answer := sentAnswer{MessageID: events[0].MessageID, Timestamp: sent.At.UTC(), Status: statusSent, To: m.To.JID()}
+	x.enterSent(m, sent)
 	return answer, client.Link, nil
+}
+
+// enterSent puts a message among those of its chat, where the server does not tell of
+// it by webhook.
+func (x *exchange) enterSent(m *message.Message, sent *waserver.Sent) {
+	if sent.ID != "" && !x.server.translator.Traits().Echoes {
+		x.app.sentQueue.add(x.call.SessionID, m, sent)
+	}
 }
 
 // prepare finds the session's server, and has the media at hand.
@@ -166,6 +175,8 @@ func (x *exchange) messageRefusal(err error) error {
 	var fetch *media.FetchError
 	var recipients *bodyedit.RecipientsError
 	switch {
+	case errors.Is(err, media.ErrStorage):
+		return unavailable("There is no room for the media at the moment; try again later", err)
 	case errors.Is(err, media.ErrTooLarge):
 		return bodyRefusal(bodyedit.ErrTooLarge, x.maxBody())
 	case errors.As(err, &field):

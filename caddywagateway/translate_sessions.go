@@ -182,9 +182,13 @@ func (x *exchange) translateState() error {
 	return x.answerCanonical(http.StatusOK, answerState(x.call.SessionID, "", state))
 }
 
-// keepState lets lists tell what the server has told just now. That it cannot be kept
-// is no reason to fail the call.
+// keepState lets lists tell what the server has told just now, unless it tells its
+// sessions' states by webhook, with times of its own. That it cannot be kept is no
+// reason to fail the call.
 func (x *exchange) keepState(ctx context.Context, state *waserver.SessionState) {
+	if !x.server.translator.Traits().Polls {
+		return
+	}
 	update := waserver.Update{At: x.start, State: state}
 	if err := x.app.databases.primary.ApplyUpdates(ctx, x.call.SessionID, []waserver.Update{update}); err != nil {
 		x.logger.Debug("the state of a session cannot be kept", zap.Error(err))
@@ -212,5 +216,6 @@ func (x *exchange) translateDelete() error {
 	if err := x.app.databases.primary.ForgetSession(ctx, id); err != nil {
 		x.logger.Warn("the chats of a session that was deleted cannot be removed", zap.String("session_id", id), zap.Error(err))
 	}
+	x.dropDeliveries(ctx)
 	return x.answerCanonical(http.StatusOK, map[string]any{"session_id": id, "deleted": true})
 }

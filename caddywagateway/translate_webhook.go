@@ -1,6 +1,7 @@
 package caddywagateway
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -8,6 +9,8 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+
+	"go.uber.org/zap"
 
 	"github.com/genfity/wa-gateway/store"
 	"github.com/genfity/wa-gateway/waserver"
@@ -64,7 +67,17 @@ func (x *exchange) customerWebhook() error {
 		return databaseFailure(err)
 	}
 	x.app.databases.directory.ForgetSession(link.SessionID)
+	if target == "" {
+		x.dropDeliveries(ctx)
+	}
 	return x.answerCanonical(http.StatusOK, answerWebhook(link))
+}
+
+// dropDeliveries forgets what the customer was still to be told of the session.
+func (x *exchange) dropDeliveries(ctx context.Context) {
+	if _, err := x.app.databases.primary.DropDeliveries(ctx, x.call.SessionID); err != nil {
+		x.logger.Warn("what waits for a customer's webhook cannot be dropped", zap.String("session_id", x.call.SessionID), zap.Error(err))
+	}
 }
 
 // askedWebhook reads the URL; an empty one takes the webhook away.

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -118,11 +119,46 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if u.Scheme == "https" {
 		transport = t.secure
 	}
+	if shown, ok := r.Context().Value(credentialsKey{}).(*serverCredentials); ok {
+		r = shown.on(r)
+	}
 	res, err := transport.RoundTrip(r)
 	if err == nil {
 		hideToken(r, res.Header)
 	}
 	return res, err
+}
+
+// serverCredentials are headers that a WA server has to see and nobody else: reverse_proxy
+// logs those of a request at level DEBUG, all but a few that it knows for secrets. So
+// the transport puts them on.
+type serverCredentials struct {
+	headers http.Header
+	used    atomic.Bool
+}
+
+// credentialsKey is where a request's context has its *serverCredentials.
+type credentialsKey struct{}
+
+// secretHeader tells the headers of credentials that Caddy does not know for such.
+func secretHeader(name string) bool {
+	switch http.CanonicalHeaderKey(name) {
+	case "Token", "Apikey", "X-Api-Key":
+		return true
+	}
+	return false
+}
+
+// on is the request with the credentials. The one that it came from stays as it is.
+func (c *serverCredentials) on(r *http.Request) *http.Request {
+	shown := new(http.Request)
+	*shown = *r
+	shown.Header = r.Header.Clone()
+	for name, values := range c.headers {
+		shown.Header[name] = values
+	}
+	c.used.Store(true)
+	return shown
 }
 
 // hideToken takes the admin token out of the headers of a WA server that repeats

@@ -94,7 +94,7 @@ func matches(pattern, segments []string) bool {
 			if !ValidID(segments[i]) {
 				return false
 			}
-		case ParamChat:
+		case ParamChat, ParamServer, ParamToken:
 		default:
 			if segments[i] != want {
 				return false

@@ -78,6 +78,9 @@ type Traits struct {
 	// SessionID tells which session ids the server can bear, besides the gateway's
 	// own rule; nil: any.
 	SessionID func(id string) bool
+	// Echoes: the server tells by webhook of the messages that were sent by its API.
+	// Where it does not, the gateway itself enters them among the chat's messages.
+	Echoes bool
 	// HasContacts, HasChats, HasMessages: the server keeps them itself.
 	HasContacts, HasChats, HasMessages bool
 }

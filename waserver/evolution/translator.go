@@ -32,6 +32,7 @@ func (Translator) Traits() waserver.Traits {
 		HasContacts:       true,
 		HasChats:          true,
 		HasMessages:       true,
+		Echoes:            true,
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 // user:password; it is empty for a server that has none.
 type Translator struct {
 	// Now is the clock by which a QR code expires; nil: time.Now.
-	Now func() time.Time
+	Now func() time.Time `json:"-"`
 }
 
 var _ waserver.Translator = Translator{}

@@ -21,10 +21,10 @@ import (
 type Translator struct {
 	// AdminKeyOnly keeps the gateway from making a key for each session with the
 	// server's Keys API: all calls then carry the server's own key.
-	AdminKeyOnly bool
+	AdminKeyOnly bool `json:"admin_key_only,omitempty"`
 	// NoTagEvents leaves config.webjs.tagsEventsOn out of new sessions. The WEBJS
 	// engine works less with it, and tells nothing of what became of messages.
-	NoTagEvents bool
+	NoTagEvents bool `json:"no_tag_events,omitempty"`
 }
 
 var _ waserver.Translator = Translator{}
@@ -37,6 +37,7 @@ func (Translator) Traits() waserver.Traits {
 		HasContacts:       true,
 		HasChats:          true,
 		HasMessages:       true,
+		Echoes:            true,
 	}
 }
 

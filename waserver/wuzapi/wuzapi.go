@@ -22,7 +22,7 @@ import (
 type Translator struct {
 	// History is how many messages of each chat the server shall keep of the sessions
 	// that are created; 0: none, and Messages is not supported for them.
-	History int
+	History int `json:"history,omitempty"`
 }
 
 var _ waserver.Translator = Translator{}
