@@ -7,6 +7,8 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"github.com/genfity/wa-gateway/internal/qrcode"
 )
 
 // gowa is go-whatsapp-web-multidevice: every account reaches every device, and a header only
@@ -203,7 +205,7 @@ func (s *gowa) login(r *http.Request, id string) *said {
 		return fault
 	}
 	text, ends := s.code(x)
-	picture, err := drawQR(text)
+	picture, err := qrcode.PNG(text)
 	if err != nil {
 		return s.fail(500, "QR_CHANNEL_ERROR", "the QR code cannot be drawn")
 	}

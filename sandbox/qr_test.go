@@ -66,20 +66,3 @@ func TestQR(t *testing.T) {
 	s.clock.Add(time.Minute)
 	s.do("GET", path+"/qr", "").refused(409, "no_qr", "")
 }
-
-func TestAccept(t *testing.T) {
-	for accept, want := range map[string]bool{
-		"": false, "*/*": false, "text/html": false, "image/png": false, "application/json": true,
-		"application/json, text/plain, */*": true, "text/html, image/*;q=0.9, */*;q=0.8": false,
-		"image/png, application/json": false, "application/json, image/png": true,
-		"image/png;q=0.5, application/json": true, "application/json;q=0": false,
-		"application/json;q=x": false, ";;, application/json": true, "Application/JSON; charset=utf-8": true,
-	} {
-		if got := wantsJSON([]string{accept}); got != want {
-			t.Errorf("%q: %v", accept, got)
-		}
-	}
-	if !wantsJSON([]string{"text/html", "application/json"}) {
-		t.Error("two header lines")
-	}
-}

@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"slices"
+
+	"github.com/genfity/wa-gateway/internal/qrcode"
 )
 
 // wahaConfig are the settings of a session that are known; unknown fields are dropped without a word.
@@ -287,7 +289,7 @@ func (s *waha) qr(a *wahaAsk) *said {
 	if a.r.URL.Query().Get("format") == "raw" {
 		return says(200, map[string]any{"value": text})
 	}
-	picture, err := drawQR(text)
+	picture, err := qrcode.PNG(text)
 	if err != nil {
 		return s.broken(a, 500, "the code cannot be drawn")
 	}

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/genfity/wa-gateway/internal/qrcode"
 )
 
 func (s *wuzapi) connect(r *http.Request, x *line) *said {
@@ -99,7 +101,7 @@ func (s *wuzapi) picture(x *line) string {
 
 // dataURL draws a code; no code is too long to be drawn.
 func dataURL(text string) string {
-	picture, err := drawQR(text)
+	picture, err := qrcode.PNG(text)
 	if err != nil {
 		return ""
 	}
