@@ -2,9 +2,12 @@ package qrcode
 
 import (
 	"bytes"
+	"image/color"
 	"image/png"
 	"strings"
 	"testing"
+
+	"github.com/boombuler/barcode/qr"
 )
 
 func TestAccept(t *testing.T) {
@@ -24,8 +27,10 @@ func TestAccept(t *testing.T) {
 	}
 }
 
+// The picture holds the code, module for module, in a white margin.
 func TestPNG(t *testing.T) {
-	raw, err := PNG("wa:pair?" + strings.Repeat("x", 200))
+	text := "wa:pair?" + strings.Repeat("x", 200)
+	raw, err := PNG(text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,13 +38,22 @@ func TestPNG(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The quiet zone is white, the first module of the finder pattern black.
-	white, black := picture.At(quietZone*modulePix-1, quietZone*modulePix-1), picture.At(quietZone*modulePix, quietZone*modulePix)
-	if r, _, _, _ := white.RGBA(); r != 0xffff {
-		t.Error("there is no quiet zone")
+	want, err := qr.Encode(text, qr.M, qr.Auto)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if r, _, _, _ := black.RGBA(); r != 0 {
-		t.Error("there is no finder pattern")
+	side := want.Bounds().Dx()
+	if got := picture.Bounds().Dx(); got != (side+2*quietZone)*modulePix || got != picture.Bounds().Dy() {
+		t.Fatal(picture.Bounds())
+	}
+	for y := -quietZone; y < side+quietZone; y++ {
+		for x := -quietZone; x < side+quietZone; x++ {
+			dark := x >= 0 && y >= 0 && x < side && y < side && want.At(x, y) == color.Black
+			r, _, _, _ := picture.At((x+quietZone)*modulePix+modulePix/2, (y+quietZone)*modulePix+modulePix/2).RGBA()
+			if (r == 0) != dark {
+				t.Fatalf("module %d,%d", x, y)
+			}
+		}
 	}
 	if _, err := PNG(strings.Repeat("x", 5000)); err == nil {
 		t.Error("a text of any length is drawn")
