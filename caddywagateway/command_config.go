@@ -144,6 +144,7 @@ type work struct {
 	now  time.Time
 
 	settings databaseSettings
+	app      *App
 }
 
 // withDB makes a function on the transactional database cobra's.
@@ -169,7 +170,7 @@ func (o *operator) withDBFor(timeout time.Duration, fn func(ctx context.Context,
 		if err != nil {
 			return err
 		}
-		err = fn(ctx, &work{output: out, db: db, args: args, now: o.now(), settings: c.settings})
+		err = fn(ctx, &work{output: out, db: db, args: args, now: o.now(), settings: c.settings, app: c.app})
 		return errors.Join(err, db.DB().Close())
 	}
 }

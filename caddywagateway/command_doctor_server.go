@@ -25,10 +25,29 @@ func (d *doctor) checkServers(ctx context.Context) {
 		default:
 			d.askServer(ctx, check, s)
 		}
+		if s.translator != nil && !s.sandbox {
+			d.checkDialect(check, s)
+		}
 		if s.server.Token == "" && !s.sandbox {
 			d.warn(check, "set its token (WA_ADMIN_TOKEN), unless it needs none", "no admin token is set for it")
 		}
 	}
+}
+
+// checkDialect looks at what servers with an API of their own need.
+func (d *doctor) checkDialect(check string, s *WAServer) {
+	switch err := d.config.app.provisionSeal(caddy.NewReplacer()); {
+	case err != nil:
+		d.fail(check+" encryption", "set encryption_key (WA_ENCRYPTION_KEY)", "%v", err)
+	default:
+		d.ok(check+" encryption", "the secrets of its sessions are encrypted")
+	}
+	if s.webhookURL == "" {
+		d.warn(check+" webhooks", "set webhook_url (WA_WEBHOOK_URL)",
+			"it is not told of the gateway: what becomes of messages is not known, unless you set its webhooks up by hand")
+		return
+	}
+	d.ok(check+" webhooks", "new sessions post them to the gateway")
 }
 
 func (d *doctor) askServer(ctx context.Context, check string, s *WAServer) {

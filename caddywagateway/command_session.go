@@ -40,7 +40,7 @@ func (o *operator) sessionCommand() *cobra.Command {
 Adds, lists and removes the sessions that the gateway knows. The WA server is not
 asked and not told: users make and delete sessions there by way of the gateway's
 /api/wa/sessions.`,
-	}, o.sessionAdd(), o.sessionList(), o.sessionRemove())
+	}, o.sessionAdd(), o.sessionLink(), o.sessionList(), o.sessionRemove())
 }
 
 func (o *operator) sessionAdd() *cobra.Command {

@@ -2,11 +2,13 @@ package caddywagateway
 
 import (
 	"bytes"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
@@ -76,7 +78,7 @@ func newDialectRig(t *testing.T, d *storetest.Database, c dialectCase, options .
 		rig.server.Close()
 		_ = server.Close(t.Context())
 	})
-	block := fmt.Sprintf("wa_server main %s {\n\t\t\tdialect %s\n\t\t\ttoken %s\n\t\t\twebhook_url http://127.0.0.1:{PORT}\n\t\t\tmedia_from 127.0.0.1\n\t\t\tbroadcast_pace 1ms\n\t\t\t%s\n\t\t}\n\t\tencryption_key an-encryption-key-of-the-tests",
+	block := fmt.Sprintf("wa_server main %s {\n\t\t\tdialect %s\n\t\t\ttoken %s\n\t\t\twebhook_url http://127.0.0.1:{PORT}\n\t\t\tmedia_from 127.0.0.1\n\t\t\tbroadcast_pace 1ms\n\t\t\t%s\n\t\t}\n\t\tencryption_key an-encryption-key-of-the-tests\n\t\tdeliver_to 127.0.0.1",
 		rig.server.URL, c.dialect, c.token, strings.Join(options, "\n\t\t\t"))
 	rig.setup = &setup{db: openStore(t, d.DSN)}
 	seed(t, rig.db)
@@ -433,18 +435,60 @@ func (r *dialectRig) testCustomerWebhook(t *testing.T) {
 	res := r.call("GET", "/api/wa/webhook", "", me)
 	r.success(t, res, http.StatusOK)
 	if res.at("data", "url") != "" {
-		t.Errorf("the gateway's own webhook is shown: %s", res.text)
+		t.Errorf("the server's webhook is shown: %s", res.text)
 	}
-	res = r.call("POST", "/api/wa/webhook", `{"url":"https://customer.example/hook"}`, me)
+	posts := make(chan customerPost, 100)
+	customer := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
+		body, _ := io.ReadAll(req.Body)
+		posts <- customerPost{req.Header.Clone(), body}
+	}))
+	defer customer.Close()
+	res = r.call("POST", "/api/wa/webhook", `{"url":"`+customer.URL+`"}`, me)
 	r.success(t, res, http.StatusOK)
-	if secret, _ := res.at("data", "secret").(string); !strings.HasPrefix(secret, "whsec_") {
+	secret, _ := res.at("data", "secret").(string)
+	if res := r.call("GET", "/api/wa/webhook", "", me); res.at("data", "url") != customer.URL {
 		t.Errorf("webhook: %s", res.text)
 	}
-	if res := r.call("GET", "/api/wa/webhook", "", me); res.at("data", "url") != "https://customer.example/hook" {
-		t.Errorf("webhook: %s", res.text)
+	r.tell(t, "incoming", `{"session":"`+conformSession+`","from":"628111222333","name":"Customer","text":"Anybody there?"}`)
+	for {
+		select {
+		case post := <-posts:
+			// What came before may still have been on its way.
+			if post.at("type") == "message.received" && post.at("data", "text") == "Anybody there?" {
+				post.check(t, secret)
+				r.call("PUT", "/api/wa/webhook", `{"url":"ftp://x"}`, me).wantAnswer(t, http.StatusBadRequest, "")
+				r.success(t, r.call("PUT", "/api/wa/webhook", `{"url":""}`, me), http.StatusOK)
+				return
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatal("the customer was not told of the message")
+		}
 	}
-	r.call("PUT", "/api/wa/webhook", `{"url":"ftp://x"}`, me).wantAnswer(t, http.StatusBadRequest, "")
-	r.success(t, r.call("PUT", "/api/wa/webhook", `{"url":""}`, me), http.StatusOK)
+}
+
+// customerPost is what a customer's own server was told.
+type customerPost struct {
+	header http.Header
+	body   []byte
+}
+
+func (p customerPost) at(path ...string) any { return newResponse(0, nil, p.body).at(path...) }
+
+// check checks the signature, and whose it is.
+func (p customerPost) check(t *testing.T, secret string) {
+	t.Helper()
+	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
+	if err != nil || len(key) < 24 {
+		t.Fatalf("secret %q: %v", secret, err)
+	}
+	mac := hmac.New(sha256.New, key)
+	fmt.Fprintf(mac, "%s.%s.%s", p.header.Get("Webhook-Id"), p.header.Get("Webhook-Timestamp"), p.body)
+	if want := "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil)); p.header.Get("Webhook-Signature") != want {
+		t.Errorf("signature %q, want %q", p.header.Get("Webhook-Signature"), want)
+	}
+	if p.at("session_id") != conformSession || p.at("data", "from_me") != false {
+		t.Errorf("the customer was told %s", p.body)
+	}
 }
 
 func (r *dialectRig) testEnd(t *testing.T) {

@@ -46,10 +46,38 @@ func (a *App) newInbox() *inbox.Inbox {
 		Source: a.databases.primary, Sources: sources,
 		Translators: func(source string) waserver.Translator { return translators[source] },
 		Observe: func(ctx context.Context, e *store.WebhookEvent, updates []waserver.Update) error {
-			return a.sender.Tell(ctx, e.SessionID, updates)
+			return errors.Join(a.mirrorState(ctx, e.SessionID, updates), a.sender.Tell(ctx, e.SessionID, updates))
 		},
 		Logger: a.logger.Named("inbox"),
 	})
+}
+
+// mirrorState shows the state of a session to the other application, in its own table,
+// where there are columns for it. What the primary database knows to be newer stays.
+func (a *App) mirrorState(ctx context.Context, sessionID string, updates []waserver.Update) error {
+	var last *waserver.Update
+	for i := range updates {
+		if u := &updates[i]; u.State != nil && (last == nil || u.At.After(last.At)) {
+			last = u
+		}
+	}
+	if last == nil {
+		return nil
+	}
+	known, err := a.databases.primary.SessionState(ctx, sessionID)
+	if err == nil && known.ChangedAt.After(last.At) {
+		return nil
+	}
+	shown := answerState(sessionID, "", last.State)
+	update := store.SessionUpdate{Status: &shown.Status, Connected: &shown.Connected, LoggedIn: &shown.LoggedIn, JID: shown.JID}
+	err = a.databases.transactional.UpdateSession(ctx, sessionID, update)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		if store.Blameless(err) {
+			return err
+		}
+		a.logger.Debug("the state of a session cannot be shown in the sessions table", zap.String("session_id", sessionID), zap.Error(err))
+	}
+	return nil
 }
 
 // customerOf finds where a session's customer wants to be told, and the key of the

@@ -140,7 +140,7 @@ func (p *poller) ask(ctx context.Context, s *WAServer, link *waserver.Link) erro
 	if err := p.app.databases.primary.ApplyUpdates(ctx, link.SessionID, updates); err != nil {
 		return err
 	}
-	return p.app.sender.Tell(ctx, link.SessionID, updates)
+	return errors.Join(p.app.mirrorState(ctx, link.SessionID, updates), p.app.sender.Tell(ctx, link.SessionID, updates))
 }
 
 // do makes one call, without reverse_proxy: there is no request that it belongs to.
