@@ -224,7 +224,7 @@ func (x *exchange) translatedFailure(err error, link *waserver.Link) error {
 	}
 	refused = refuse(answer.status, answer.message).with(words)
 	if server.Kind == waserver.KindNotReady {
-		refused.set("Retry-After", notReadyAfter)
+		return refused.set("Retry-After", notReadyAfter)
 	}
 	return refused
 }

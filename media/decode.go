@@ -19,7 +19,7 @@ func (e *TextError) Error() string { return "media: it " + e.Reason }
 // does.
 func DecodeBase64(r io.Reader) io.Reader { return &base64Decoder{r: r} }
 
-var notBase64 = &TextError{Reason: "must be an http or https URL, a data URL or base64"}
+var errNotBase64 = &TextError{Reason: "must be an http or https URL, a data URL or base64"}
 
 // base64Decoder decodes what it reads.
 type base64Decoder struct {
@@ -55,7 +55,7 @@ func (d *base64Decoder) fill() {
 	}
 	n, err := d.r.Read(d.text[d.held:])
 	if !d.clean(n) {
-		d.err = notBase64
+		d.err = errNotBase64
 		return
 	}
 	if err != nil && err != io.EOF {
@@ -68,13 +68,13 @@ func (d *base64Decoder) fill() {
 		whole = d.held
 		// A group has two characters at least, and padding makes it four.
 		if d.held%4 == 1 || d.pads > 0 && (d.held+d.pads)%4 != 0 {
-			d.err = notBase64
+			d.err = errNotBase64
 			return
 		}
 	}
 	size, bad := base64.RawStdEncoding.Decode(d.block, d.text[:whole])
 	if bad != nil {
-		d.err = notBase64
+		d.err = errNotBase64
 		return
 	}
 	d.rest = d.block[:size]

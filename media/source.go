@@ -90,7 +90,7 @@ func CheckURL(text string) (string, error) {
 	case err != nil || !utf8.ValidString(text) || u.Hostname() == "" || u.Opaque != "":
 		return "", &TextError{Reason: "is a malformed URL"}
 	case u.Scheme != "http" && u.Scheme != "https":
-		return "", notBase64
+		return "", errNotBase64
 	case u.User != nil:
 		return "", &TextError{Reason: "is a URL with a user or password in it"}
 	case len(text) > maxURL:
@@ -157,7 +157,7 @@ func spoolBase64(text io.Reader, max int64, dir string) (*File, error) {
 	}
 	if file.Size() == 0 { // nothing but white space
 		file.Close()
-		return nil, notBase64
+		return nil, errNotBase64
 	}
 	return file, nil
 }

@@ -115,7 +115,7 @@ func (f *fields) mentions(region string) ([]Recipient, error) {
 	if value == nil || err != nil {
 		return nil, err
 	}
-	items, err := []any{value}, error(nil)
+	items := []any{value}
 	if text, isText := value.(string); !isText || strings.HasPrefix(text, "[") {
 		if items, err = f.list(name); err != nil {
 			return nil, err

@@ -25,7 +25,7 @@ const (
 // knows best. The error is a *FieldError on "to".
 func ParseRecipient(s, region string) (Recipient, error) {
 	if len(s) > 4*maxID {
-		return Recipient{}, notRecipient
+		return Recipient{}, errNotRecipient
 	}
 	s = visible(s)
 	if strings.IndexByte(s, '@') >= 0 {
@@ -36,16 +36,16 @@ func ParseRecipient(s, region string) (Recipient, error) {
 	}
 	digits, form, ok := phoneDigits(s)
 	if !ok {
-		return Recipient{}, notRecipient
+		return Recipient{}, errNotRecipient
 	}
 	number, ok := e164(digits, form, strings.ToUpper(region))
 	if !ok {
-		return Recipient{}, notRecipient
+		return Recipient{}, errNotRecipient
 	}
 	return Recipient{number, UserServer}, nil
 }
 
-var notRecipient = &FieldError{
+var errNotRecipient = &FieldError{
 	Field: "to", Reason: "must be one phone number with its country code, or the id of a chat",
 }
 
@@ -80,14 +80,14 @@ func visible(s string) string {
 func parseJID(s, region string) (Recipient, error) {
 	r, ok := ParseJID(s)
 	if !ok || len(r.User) > maxID {
-		return Recipient{}, notRecipient
+		return Recipient{}, errNotRecipient
 	}
 	switch r.Server {
 	case UserServer:
 		if r.User[0] == '0' { // a national number before c.us
 			number, ok := e164(r.User, plain, strings.ToUpper(region))
 			if !ok {
-				return Recipient{}, notRecipient
+				return Recipient{}, errNotRecipient
 			}
 			r.User = number
 		}
@@ -96,7 +96,7 @@ func parseJID(s, region string) (Recipient, error) {
 		ok = groupID(r.User)
 	}
 	if !ok {
-		return Recipient{}, notRecipient
+		return Recipient{}, errNotRecipient
 	}
 	return r, nil
 }

@@ -86,8 +86,9 @@ func writeBody(w http.ResponseWriter, status int, contentType string, body []byt
 	h.Set("Content-Type", contentType)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // a caller that has gone needs no answer
+	_, _ = w.Write(body) //nolint:gosec // JSON, text and pictures, and no browser takes them for pages; who has gone needs no answer
 }
 
 // stamp writes a time as all answers and events do: RFC 3339, UTC, milliseconds.

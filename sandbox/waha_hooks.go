@@ -61,7 +61,7 @@ func headerName(name string) bool {
 }
 
 func (s *waha) news(x *line, what change) []*posting {
-	state := ""
+	var state string
 	switch what {
 	case changeStarting:
 		state = "STARTING"

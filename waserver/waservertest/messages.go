@@ -93,7 +93,7 @@ func Messages() []Named {
 		Title: "Menu", Description: "Pilih satu", Footer: "Toko", Button: "Buka",
 		Sections: []message.Section{
 			{Title: "Makanan", Rows: []message.Row{{ID: "m1", Title: "Nasi goreng", Description: "pedas"}, {ID: "m2", Title: "Soto"}}},
-			{Title: "Minuman", Rows: []message.Row{{ID: "d1", Title: "Teh"}}},
+			{Title: "Minuman", Rows: []message.Row{{ID: "d1", Title: "Kopi"}}},
 		},
 	}}
 	bareList := &message.Message{Kind: message.KindList, To: Person, List: &message.List{

@@ -27,14 +27,14 @@ func (a *answer) read(into any) error {
 	return nil
 }
 
-// noRoute is the error for a call that this version of the server does not have.
-type noRoute struct{ err *waserver.ServerError }
+// noRouteError is the error for a call that this version of the server does not have.
+type noRouteError struct{ err *waserver.ServerError }
 
-func (e *noRoute) Error() string { return e.err.Error() }
-func (e *noRoute) Unwrap() error { return e.err }
+func (e *noRouteError) Error() string { return e.err.Error() }
+func (e *noRouteError) Unwrap() error { return e.err }
 
 func isNoRoute(err error) bool {
-	_, is := errors.AsType[*noRoute](err)
+	_, is := errors.AsType[*noRouteError](err)
 	return is
 }
 
@@ -121,7 +121,7 @@ func call(ctx context.Context, c *waserver.Client, r *waserver.Request, body any
 		// in plain text.
 		if !isJSON && (resp.Status == http.StatusNotFound || resp.Status == http.StatusMethodNotAllowed) {
 			failure.Kind = waserver.KindUnknown
-			return nil, &noRoute{failure}
+			return nil, &noRouteError{failure}
 		}
 		return nil, failure
 	}
