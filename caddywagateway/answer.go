@@ -158,7 +158,7 @@ func restoreOriginal(r *http.Request) {
 // the access log.
 func logRefusal(logger *zap.Logger, e *refusal) {
 	level := zap.DebugLevel
-	if e.Status >= http.StatusInternalServerError {
+	if e.Status >= http.StatusInternalServerError && e.Status != http.StatusNotImplemented {
 		level = zap.ErrorLevel
 	}
 	if c := logger.Check(level, "request refused"); c != nil {

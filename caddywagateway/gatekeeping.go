@@ -72,7 +72,7 @@ func gateRefusal(err error) error {
 		seconds := int64((tooMany.RetryAfter + 999_999_999) / 1_000_000_000)
 		return refuse(http.StatusTooManyRequests, "Too many wrong credentials from your address; try again later").
 			with(map[string]int64{"retry_after": seconds}).set("Retry-After", strconv.FormatInt(seconds, 10))
-	case errors.Is(err, gate.ErrUnauthenticated):
+	case errors.Is(err, gate.ErrUnauthenticated), errors.Is(err, gate.ErrUnproven):
 		return unauthenticated()
 	case errors.Is(err, gate.ErrNoSessionNamed):
 		return unauthenticated().with(map[string]string{"missing": "X-Session-ID"})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -27,8 +28,14 @@ func (a *App) provisionChats() error {
 		Target: a.customerOf, Gone: a.customerGone, Logger: a.logger.Named("deliver"),
 	})
 	a.inbox = a.newInbox()
-	a.sentQueue = newSentQueue(a.databases.primary.ApplyUpdates, a.logger)
+	a.sentQueue = newSentQueue(a.enterSent, a.logger)
 	return nil
+}
+
+// enterSent puts messages that were sent through the gateway among those of their
+// chats, and tells the customer of them, as a server would that tells of them itself.
+func (a *App) enterSent(ctx context.Context, sessionID string, updates []waserver.Update) error {
+	return errors.Join(a.databases.primary.ApplyUpdates(ctx, sessionID, updates), a.sender.Tell(ctx, sessionID, updates))
 }
 
 // newInbox makes what turns the webhooks of the app's servers into rows. Those of
@@ -50,6 +57,26 @@ func (a *App) newInbox() *inbox.Inbox {
 		},
 		Logger: a.logger.Named("inbox"),
 	})
+}
+
+// learnState keeps a state that a server told when it was asked, and returns what holds:
+// servers forget that an account was logged out, and call it disconnected. It is for
+// servers that tell nothing of it by themselves. That a state cannot be kept is no
+// reason to fail whoever asked.
+func (a *App) learnState(ctx context.Context, sessionID string, at time.Time, state *waserver.SessionState) *waserver.SessionState {
+	known, err := a.databases.primary.SessionState(ctx, sessionID)
+	if err == nil && known.State == string(waserver.StateLoggedOut) && state.State == waserver.StateDisconnected {
+		return &waserver.SessionState{State: waserver.StateLoggedOut}
+	}
+	updates := []waserver.Update{{At: at, State: state}}
+	err = a.databases.primary.ApplyUpdates(ctx, sessionID, updates)
+	if err == nil {
+		err = errors.Join(a.mirrorState(ctx, sessionID, updates), a.sender.Tell(ctx, sessionID, updates))
+	}
+	if err != nil && ctx.Err() == nil {
+		a.logger.Debug("the state of a session cannot be kept", zap.String("session_id", sessionID), zap.Error(err))
+	}
+	return state
 }
 
 // mirrorState shows the state of a session to the other application, in its own table,

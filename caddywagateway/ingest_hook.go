@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/genfity/wa-gateway/gate"
 	"github.com/genfity/wa-gateway/routes"
 	"github.com/genfity/wa-gateway/stats"
@@ -24,7 +26,7 @@ func (e *Events) serveHook(w http.ResponseWriter, r *http.Request, grant *gate.G
 		return e.refuseHook(grant, gateRefusal(routes.ErrNotFound))
 	}
 	var memory *metered
-	if grant.Signed() {
+	if grant.Hook != gate.HookProven {
 		memory = new(metered)
 		defer memory.release()
 	}
@@ -46,10 +48,8 @@ func (e *Events) serveHook(w http.ResponseWriter, r *http.Request, grant *gate.G
 	in := &hookReception{app: e.app, server: server, now: time.Now(), hook: waserver.Webhook{
 		Header: r.Header, Query: r.URL.Query(), PathToken: grant.Match.Param(routes.ParamToken), Raw: raw,
 	}}
-	err = e.gate.VerifyHook(grant, func(trusted bool) error {
-		return in.verify(r.Context(), payloads, trusted)
-	})
-	if err != nil {
+	if err := in.verify(r.Context(), payloads, grant.Hook); err != nil {
+		e.tellUnproven(server, in, err)
 		return hookRefusal(err)
 	}
 	answer, err := in.record(r.Context(), d)
@@ -62,10 +62,27 @@ func (e *Events) serveHook(w http.ResponseWriter, r *http.Request, grant *gate.G
 // refuseHook is the answer to a webhook that holds no proof yet: to whoever showed one,
 // the reason.
 func (e *Events) refuseHook(grant *gate.Grant, reason error) error {
-	if !grant.Signed() {
-		return reason
+	if grant.Hook == gate.HookUnproven {
+		return gateRefusal(gate.ErrUnproven)
 	}
-	return gateRefusal(e.gate.VerifyHook(grant, func(bool) error { return gate.ErrUnproven }))
+	return reason
+}
+
+// unprovenPause is how long nothing more is logged of webhooks without proof.
+const unprovenPause = time.Minute
+
+// tellUnproven tells the operator of a session whose webhooks do not prove themselves,
+// now and then: its server may have been set up by hand, without the secret.
+func (e *Events) tellUnproven(server *WAServer, in *hookReception, err error) {
+	if !errors.Is(err, gate.ErrUnproven) {
+		return
+	}
+	now, last := in.now.UnixNano(), server.unproven.Load()
+	if now-last < int64(unprovenPause) || !server.unproven.CompareAndSwap(last, now) {
+		return
+	}
+	e.logger.Warn("webhooks of a WA server are refused: they are not proven to be its own",
+		zap.String("wa_server", server.Name), zap.String("session_id", in.session))
 }
 
 func hookRefusal(err error) error {
@@ -82,6 +99,8 @@ type hookReception struct {
 	now    time.Time
 	hook   waserver.Webhook
 	parts  []hookPart
+	// session is the one that was looked at last, as far as it is known.
+	session string
 }
 
 // hookPart is one webhook of the body, and whose it is; link is nil for a session
@@ -93,10 +112,10 @@ type hookPart struct {
 
 // verify finds whose each webhook is and wants the proof that the server sent it: made
 // with the session's own secret, or with one that the operator set for the server.
-func (in *hookReception) verify(ctx context.Context, payloads []webhook.Payload, trusted bool) error {
+func (in *hookReception) verify(ctx context.Context, payloads []webhook.Payload, proof gate.HookProof) error {
 	t := in.server.translator
 	if t == nil {
-		return in.verifyGeneric(payloads, trusted)
+		return in.verifyGeneric(payloads, proof)
 	}
 	for _, payload := range payloads {
 		in.hook.Payload = payload
@@ -104,7 +123,10 @@ func (in *hookReception) verify(ctx context.Context, payloads []webhook.Payload,
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		if err := in.prove(link, trusted); err != nil {
+		if in.session = ""; link != nil {
+			in.session = link.SessionID
+		}
+		if err := in.prove(link, proof); err != nil {
 			return err
 		}
 		in.parts = append(in.parts, hookPart{t.CleanWebhook(payload), link})
@@ -113,8 +135,8 @@ func (in *hookReception) verify(ctx context.Context, payloads []webhook.Payload,
 }
 
 // verifyGeneric wants the signature that the other events endpoints take.
-func (in *hookReception) verifyGeneric(payloads []webhook.Payload, trusted bool) error {
-	if !trusted {
+func (in *hookReception) verifyGeneric(payloads []webhook.Payload, proof gate.HookProof) error {
+	if proof == gate.HookUnproven {
 		if _, err := in.app.signatures.Check(in.hook.Header, in.hook.Raw); err != nil {
 			return gate.ErrUnproven
 		}
@@ -126,7 +148,10 @@ func (in *hookReception) verifyGeneric(payloads []webhook.Payload, trusted bool)
 }
 
 // prove looks for a secret with which the webhook was signed.
-func (in *hookReception) prove(link *waserver.Link, trusted bool) error {
+func (in *hookReception) prove(link *waserver.Link, proof gate.HookProof) error {
+	if proof == gate.HookProven {
+		return nil
+	}
 	secrets := in.server.webhooks
 	if link != nil && link.WebhookSecret != "" {
 		secrets = append([]string{link.WebhookSecret}, secrets...)
@@ -136,7 +161,7 @@ func (in *hookReception) prove(link *waserver.Link, trusted bool) error {
 			return nil
 		}
 	}
-	if len(secrets) == 0 && trusted {
+	if len(secrets) == 0 && proof == gate.HookTrusted {
 		return nil
 	}
 	return gate.ErrUnproven

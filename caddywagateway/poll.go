@@ -136,11 +136,8 @@ func (p *poller) ask(ctx context.Context, s *WAServer, link *waserver.Link) erro
 	if err != nil {
 		return err
 	}
-	updates := []waserver.Update{{At: asked, State: state}}
-	if err := p.app.databases.primary.ApplyUpdates(ctx, link.SessionID, updates); err != nil {
-		return err
-	}
-	return errors.Join(p.app.mirrorState(ctx, link.SessionID, updates), p.app.sender.Tell(ctx, link.SessionID, updates))
+	p.app.learnState(ctx, link.SessionID, asked, state)
+	return nil
 }
 
 // do makes one call, without reverse_proxy: there is no request that it belongs to.

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -78,6 +79,7 @@ type WAServer struct {
 	webhookURL string
 	webhooks   []string // the resolved WebhookSecrets
 	fetcher    *media.Fetcher
+	unproven   atomic.Int64 // when webhooks without proof were last told of, as UnixNano
 }
 
 // defaultServer is the name of the WA server that handlers use when they name
@@ -135,6 +137,9 @@ const (
 	defaultBroadcastPace = 100 * time.Millisecond
 )
 
+// minWebhookSecret is how long an operator's secret for webhooks must be.
+const minWebhookSecret = 16
+
 // provisionTranslation reads what concerns servers with an API of their own.
 func (s *WAServer) provisionTranslation(repl *caddy.Replacer) error {
 	switch s.Reads {
@@ -169,9 +174,13 @@ func (s *WAServer) provisionTranslation(repl *caddy.Replacer) error {
 		s.webhookURL = strings.TrimSuffix(u.String(), "/") + routes.EventsPrefix + "webhook/" + url.PathEscape(s.Name)
 	}
 	for _, secret := range s.WebhookSecrets {
-		if secret = resolveValue(repl, secret); secret != "" {
-			s.webhooks = append(s.webhooks, secret)
+		if secret = resolveValue(repl, secret); secret == "" {
+			continue
 		}
+		if len(secret) < minWebhookSecret {
+			return fmt.Errorf("webhook_secret: use at least %d characters; nobody is kept from guessing", minWebhookSecret)
+		}
+		s.webhooks = append(s.webhooks, secret)
 	}
 	return nil
 }

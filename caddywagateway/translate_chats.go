@@ -26,7 +26,7 @@ type chatAnswer struct {
 	ChatID        string     `json:"chat_id"`
 	Name          string     `json:"name"`
 	IsGroup       bool       `json:"is_group"`
-	UnreadCount   int64      `json:"unread_count"`
+	UnreadCount   int64      `json:"unread_count,omitempty"` // 0 is also what is not known
 	LastMessageAt *time.Time `json:"last_message_at"`
 }
 
@@ -41,6 +41,7 @@ type messageAnswer struct {
 	Filename  string    `json:"filename,omitempty"`
 	ReplyTo   string    `json:"reply_to,omitempty"`
 	Status    string    `json:"status,omitempty"`
+	Revoked   bool      `json:"revoked,omitempty"` // deleted for everybody
 	Timestamp time.Time `json:"timestamp"`
 }
 
@@ -187,7 +188,7 @@ func keptContact(c *store.Contact) contactAnswer {
 }
 
 func keptChat(c *store.Chat) chatAnswer {
-	answer := chatAnswer{ChatID: c.JID, Name: c.Name, IsGroup: c.IsGroup, UnreadCount: c.UnreadCount}
+	answer := chatAnswer{ChatID: c.JID, Name: c.DisplayName(), IsGroup: c.IsGroup, UnreadCount: c.UnreadCount}
 	if c.LastMessageAt != nil {
 		answer.LastMessageAt = timeOrNil(*c.LastMessageAt)
 	}
@@ -195,6 +196,12 @@ func keptChat(c *store.Chat) chatAnswer {
 }
 
 func keptMessage(m *store.ChatMessage) messageAnswer {
+	if m.RevokedAt != nil {
+		return messageAnswer{
+			MessageID: m.MessageID, ChatID: m.ChatJID, Sender: m.SenderJID, FromMe: m.FromMe, Type: m.Type,
+			Revoked: true, Timestamp: m.SentAt.UTC(),
+		}
+	}
 	return messageAnswer{
 		MessageID: m.MessageID, ChatID: m.ChatJID, Sender: m.SenderJID, FromMe: m.FromMe, Type: m.Type, Text: m.Body,
 		MediaType: m.MediaType, Filename: m.Filename, ReplyTo: m.ReplyTo, Status: m.Status, Timestamp: m.SentAt.UTC(),

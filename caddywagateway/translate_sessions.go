@@ -28,8 +28,8 @@ func answerState(sessionID, name string, s *waserver.SessionState) stateAnswer {
 		Connected: s.State == waserver.StateConnected,
 		LoggedIn:  s.State == waserver.StateConnected || s.State == waserver.StateDisconnected,
 	}
-	if s.JID != "" {
-		answer.JID = &s.JID
+	if s.JID != "" && (answer.LoggedIn || s.State == waserver.StateConnecting) {
+		answer.JID = &s.JID // one that was is nobody's now
 	}
 	return answer
 }
@@ -178,21 +178,19 @@ func (x *exchange) translateState() error {
 	if err != nil {
 		return x.translatedFailure(err, client.Link)
 	}
-	x.keepState(ctx, state)
-	return x.answerCanonical(http.StatusOK, answerState(x.call.SessionID, "", state))
+	if t.Traits().Polls {
+		state = x.app.learnState(ctx, x.call.SessionID, x.start, state)
+	}
+	return x.answerCanonical(http.StatusOK, answerState(x.call.SessionID, x.sessionName(ctx), state))
 }
 
-// keepState lets lists tell what the server has told just now, unless it tells its
-// sessions' states by webhook, with times of its own. That it cannot be kept is no
-// reason to fail the call.
-func (x *exchange) keepState(ctx context.Context, state *waserver.SessionState) {
-	if !x.server.translator.Traits().Polls {
-		return
+// sessionName is what its owner calls the session.
+func (x *exchange) sessionName(ctx context.Context) string {
+	session, err := x.app.databases.directory.Session(ctx, x.user.ID, x.call.SessionID)
+	if err != nil || session.SessionName == nil {
+		return ""
 	}
-	update := waserver.Update{At: x.start, State: state}
-	if err := x.app.databases.primary.ApplyUpdates(ctx, x.call.SessionID, []waserver.Update{update}); err != nil {
-		x.logger.Debug("the state of a session cannot be kept", zap.Error(err))
-	}
+	return *session.SessionName
 }
 
 // translateDelete removes a session from the server and then from the tables.

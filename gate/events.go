@@ -16,7 +16,6 @@ var ErrReplayed = errors.New("this signed request was taken already")
 // ingest is what is known of a WA server that posts events.
 type ingest struct {
 	attempt guard.Attempt
-	trusted bool            // see hook
 	proof   signature.Proof // of the body, once it is verified
 }
 

@@ -128,13 +128,20 @@ func TestNothingWithoutCredentials(t *testing.T) {
 			if credential != "" {
 				r.Header["Authorization"] = []string{credential}
 			}
-			_, err := g.Admit(t.Context(), r)
+			grant, err := g.Admit(t.Context(), r)
+			if route.Class == routes.ClassHook {
+				// Its body will have to prove it.
+				if err != nil || grant.Hook != HookUnproven || grant.Caller != nil || grant.Admin {
+					t.Errorf("%s %s with %q: %+v, %v", route.Method, r.Path, credential, grant, err)
+				}
+				continue
+			}
 			if route.Anonymous != (err == nil) || (err != nil && !errors.Is(err, ErrUnauthenticated)) {
 				t.Errorf("%s %s with %q: %v", route.Method, r.Path, credential, err)
 			}
 		}
 		r.Header = http.Header{"Authorization": {"Bearer key", "Bearer key"}}
-		if _, err := g.Admit(t.Context(), r); !route.Anonymous && !errors.Is(err, ErrUnauthenticated) {
+		if _, err := g.Admit(t.Context(), r); !route.Anonymous && route.Class != routes.ClassHook && !errors.Is(err, ErrUnauthenticated) {
 			t.Errorf("%s %s with two credentials: %v", route.Method, r.Path, err)
 		}
 	})
@@ -154,6 +161,12 @@ func TestEachCredentialOpensItsOwn(t *testing.T) {
 		} {
 			r.Header = http.Header{"Authorization": {"bearer " + token}, "X-Session-Id": {"a1"}}
 			grant, err := g.Admit(t.Context(), r)
+			if route.Class == routes.ClassHook {
+				if proven := grant.Hook == HookProven; err != nil || proven != (token == "events") || grant.Caller != nil || grant.Admin {
+					t.Errorf("%s %s with %s: %+v, %v", route.Method, r.Path, token, grant, err)
+				}
+				continue
+			}
 			if want := route.Anonymous || slices.Contains(opens, route.Class); want != (err == nil) {
 				t.Errorf("%s %s with %s: %v", route.Method, r.Path, token, err)
 			}
@@ -162,6 +175,26 @@ func TestEachCredentialOpensItsOwn(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestHookOfTrustedClient: who may post events without a token may post a webhook for
+// which there is no secret, as long as no token is set.
+func TestHookOfTrustedClient(t *testing.T) {
+	g, _ := newTestGate(t)
+	for _, c := range []struct {
+		trusted, token bool
+		want           HookProof
+	}{{true, false, HookTrusted}, {false, false, HookUnproven}, {true, true, HookUnproven}, {false, true, HookUnproven}} {
+		g.Events = NewTokens()
+		if c.token {
+			g.Events = NewTokens("events")
+		}
+		r := request("POST", "/events/webhook/main")
+		r.Trusted = c.trusted
+		if grant, err := g.Admit(t.Context(), r); err != nil || grant.Hook != c.want {
+			t.Errorf("%+v: %+v, %v", c, grant, err)
+		}
+	}
 }
 
 func TestUnknownClassIsRefused(t *testing.T) {

@@ -1,44 +1,33 @@
 package gate
 
-import (
-	"context"
-	"errors"
-)
+import "errors"
 
 // ErrUnproven refuses a webhook without the proof that the WA server sent it.
 var ErrUnproven = errors.New("the webhook is not proven to be the WA server's")
 
-// hook tells whether a WA server may post its own webhooks: with the events token, or
-// with the proof that this kind of server makes. That is only begun here; VerifyHook
-// has to see the body.
-func (g *Gate) hook(ctx context.Context, r *Request, grant *Grant) error {
-	if token, present := bearer(r.Header); present && g.Events.Equal(token) {
-		return nil
-	}
-	attempt, err := g.Failures.Begin(ctx, r.Client, signatureMark)
-	if err != nil {
-		return err
-	}
-	// Who may post events without any proof (contract §4) may post a webhook for
-	// which there is no secret.
-	grant.events = &ingest{attempt: attempt, trusted: r.Trusted && !g.Events.Set()}
-	return nil
-}
+// HookProof is how much is known of who posts a webhook, before its body is read.
+type HookProof int
 
-// VerifyHook has check look for the proof in a webhook's body. trusted tells it that
-// none is needed where the gateway knows of no secret. An error other than
-// ErrUnproven is none of the WA server's fault.
-func (g *Gate) VerifyHook(grant *Grant, check func(trusted bool) error) error {
-	if !grant.Signed() {
-		return check(true)
-	}
-	err := check(grant.events.trusted)
+const (
+	// HookUnproven: the webhook itself has to carry the proof.
+	HookUnproven HookProof = iota
+	// HookTrusted: a trusted client, where no events token is set. That does where the
+	// gateway knows of no secret with which the webhook could be proven.
+	HookTrusted
+	// HookProven: the events token was shown.
+	HookProven
+)
+
+// hook tells how much proof a webhook of a WA server still needs. What is wrong does
+// not count against its address: the secrets are too long to be guessed, and one
+// session that signs nothing must not shut out all others of its server, nor whoever
+// else comes from there.
+func (g *Gate) hook(r *Request, grant *Grant) {
+	token, present := bearer(r.Header)
 	switch {
-	case err == nil:
-		grant.events.attempt.Succeeded()
-	case errors.Is(err, ErrUnproven):
-		grant.events.attempt.Failed()
-		return ErrUnauthenticated
+	case present && g.Events.Equal(token):
+		grant.Hook = HookProven
+	case r.Trusted && !g.Events.Set():
+		grant.Hook = HookTrusted
 	}
-	return err
 }

@@ -208,7 +208,10 @@ func inRegion(digits, region string) (number string, valid, ok bool) {
 	if err != nil {
 		return "", false, false
 	}
-	return written(parsed)
+	number, valid, ok = written(parsed)
+	// A prefix for dialling that is still there has not been understood.
+	kept := parsed.GetNationalNumber() == 0 || parsed.GetItalianLeadingZero()
+	return number, valid, ok && (valid || !kept && phonenumbers.IsPossibleNumber(parsed))
 }
 
 // written is the number in digits.
