@@ -116,6 +116,8 @@ func internalKind(text string) waserver.Kind {
 		return waserver.KindExists
 	case hasAny(text, "not connected", "not logged in", "client not initialized", "doesn't contain a device jid"):
 		return waserver.KindNotConnected
+	case hasAny(text, "for thumbnail generation"): // what should be a picture is none
+		return waserver.KindInvalid
 	// WhatsApp's own codes: too many new chats, too much at once.
 	case hasAny(text, "server returned error 463", "server returned error 429", "rate-overlimit"):
 		return waserver.KindLimited

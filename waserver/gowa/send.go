@@ -2,6 +2,7 @@ package gowa
 
 import (
 	"context"
+	"errors"
 	"mime"
 	"net/http"
 	"strconv"
@@ -23,10 +24,21 @@ func (t Translator) Send(ctx context.Context, c *waserver.Client, m *message.Mes
 		ID     string `json:"message_id"`
 		Status string `json:"status"`
 	}
-	if err := call(ctx, c, http.MethodPost, []string{"send", route}, nil, body, &sent); err != nil {
+	err = call(ctx, c, http.MethodPost, []string{"send", route}, nil, body, &sent)
+	if lacksTools(err) {
+		return nil, &waserver.UnsupportedError{Reason: "it would have to convert this, for which ffmpeg is not installed there"}
+	}
+	if err != nil {
 		return nil, err
 	}
 	return &waserver.Sent{ID: sent.ID, At: sentAt(sent.Status)}, nil
+}
+
+// lacksTools tells that the server cannot convert media: it does so with all videos and
+// stickers, by programs that it may come without.
+func lacksTools(err error) bool {
+	e, is := errors.AsType[*waserver.ServerError](err)
+	return is && hasAny(e.Message, "ffmpeg not installed", "cwebp is installed")
 }
 
 // sentAt finds the time in the text that is all the server says of it: "Message sent to

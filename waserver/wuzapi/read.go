@@ -3,6 +3,7 @@ package wuzapi
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -177,5 +178,12 @@ func (t Translator) MarkRead(ctx context.Context, c *waserver.Client, mark *wase
 		return err
 	}
 	_, err = session(ctx, c, token, http.MethodPost, []string{"chat", "markread"}, nil, body)
+	// The server does not say why it could not; mostly the session is not connected.
+	if e, is := errors.AsType[*waserver.ServerError](err); is && e.Status == http.StatusInternalServerError && e.Kind == waserver.KindUnknown {
+		s, serr := readStatus(ctx, c, token)
+		if says(serr, "no session") || serr == nil && (!s.Connected || !s.LoggedIn) {
+			e.Kind = waserver.KindNotConnected
+		}
+	}
 	return err
 }

@@ -22,8 +22,18 @@ func (t Translator) Send(ctx context.Context, c *waserver.Client, m *message.Mes
 		return nil, err
 	}
 	a, err := session(ctx, c, token, http.MethodPost, []string{"chat", "send", route}, nil, body)
-	if isNoRoute(err) {
+	if m.Kind == message.KindButtons && says(err, "missing title in payload") {
+		older, refused := olderButtons(m)
+		if refused != nil {
+			return nil, refused
+		}
+		a, err = session(ctx, c, token, http.MethodPost, []string{"chat", "send", route}, nil, older)
+	}
+	switch {
+	case isNoRoute(err):
 		return nil, &waserver.UnsupportedError{Reason: "this version of wuzapi cannot send messages of kind " + string(m.Kind)}
+	case says(err, `exec: "ffmpeg"`):
+		return nil, &waserver.UnsupportedError{Reason: "it would have to convert this, for which ffmpeg is not installed there"}
 	}
 	if err != nil {
 		return nil, err
@@ -101,8 +111,11 @@ func sending(link *waserver.Link, m *message.Message) (route string, body any, e
 		list(fields, m.List)
 		return "list", fields, nil
 	case message.KindButtons:
-		buttons(fields, link, m.Buttons)
-		return "buttons", fields, nil
+		if first(link) {
+			older, err := olderButtons(m)
+			return "buttons", older, err
+		}
+		return "buttons", newerButtons(m), nil
 	}
 	return "", nil, &waserver.UnsupportedError{Reason: "wuzapi cannot send messages of kind " + string(m.Kind)}
 }

@@ -98,7 +98,8 @@ func sign(ctx context.Context, c *waserver.Client, token string) error {
 }
 
 // secretURL is the gateway's URL for webhooks of a server that does not sign and does
-// not say whose they are.
+// not say whose they are. It names the session as the server does: another session may
+// be called by the gateway like this one's number.
 func secretURL(webhook string, link *waserver.Link) (string, error) {
 	u, err := url.Parse(webhook)
 	if err != nil {
@@ -106,7 +107,7 @@ func secretURL(webhook string, link *waserver.Link) (string, error) {
 	}
 	u = u.JoinPath(link.WebhookSecret)
 	query := u.Query()
-	query.Set(sessionParameter, link.SessionID)
+	query.Set(sessionParameter, link.RemoteID)
 	u.RawQuery = query.Encode()
 	return u.String(), nil
 }
@@ -246,12 +247,12 @@ func (t Translator) DeleteSession(ctx context.Context, c *waserver.Client) error
 	id, token := c.Link.RemoteID, c.Link.Credential
 	if token != "" && isID(id) && !first(c.Link) {
 		err := deleteAccount(ctx, c, id, token)
-		if kind(err) == waserver.KindNotFound {
-			return nil
+		if kind(err) != waserver.KindNotFound {
+			return err
 		}
-		return err
 	}
-	// Its number may have come to another session, or after an upgrade it has another id.
+	// Its number may have come to another session, after an upgrade it has another id, and
+	// of one that was there before the gateway only the name may be known.
 	found, err := find(ctx, c)
 	if err == nil {
 		err = deleteAccount(ctx, c, string(found.ID), found.Token)

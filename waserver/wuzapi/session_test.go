@@ -46,6 +46,9 @@ func TestSessions(t *testing.T) {
 	failed := func(status int, text string) waservertest.Answer {
 		return waservertest.JSON(status, `{"code":0,"error":"`+text+`","success":false}`)
 	}
+	// It was there before the gateway, which knows its token, but not the server's id of it.
+	adopted := link()
+	adopted.RemoteID = adopted.SessionID
 	cases := []waservertest.Case{
 		{Name: "create", Link: before, Run: create, Answers: []waservertest.Answer{made, ok(hmacSaved)}},
 		{Name: "create-first", Link: before, Run: create, Answers: []waservertest.Answer{madeFirst, webhookSet}},
@@ -84,7 +87,8 @@ func TestSessions(t *testing.T) {
 		{Name: "stop-failed", Run: stop, Answers: []waservertest.Answer{failed(500, "out of memory")}},
 
 		{Name: "delete", Run: remove, Answers: []waservertest.Answer{removed}},
-		{Name: "delete-deleted", Run: remove, Answers: []waservertest.Answer{gone}},
+		{Name: "delete-deleted", Run: remove, Answers: []waservertest.Answer{gone, ok(noUsers)}},
+		{Name: "delete-adopted-with-token", Link: adopted, Run: remove, Answers: []waservertest.Answer{gone, ok(users), removed}},
 		{Name: "delete-upgraded", Link: firstLink(), Run: remove, Answers: []waservertest.Answer{ok(users), removed}},
 		{Name: "delete-first-number-of-another", Link: firstLink(), Run: remove, Answers: []waservertest.Answer{
 			ok(`{"code":200,"data":[{"id":7,"name":"lain","token":"of-another-session"}],"success":true}`),
@@ -194,6 +198,7 @@ func TestReads(t *testing.T) {
 		{"id":2,"user_id":"` + remoteID + `","chat_jid":"6281234567890@s.whatsapp.net","sender_jid":"6281234567890:3@s.whatsapp.net","message_id":"3EB0B","timestamp":"2026-06-01T12:00:01Z","message_type":"text","text_content":"halo","media_link":"","quoted_message_id":"3EB0A","data_json":"{\"Info\":{\"ID\":\"3EB0B\",\"PushName\":\"Ani\",\"Timestamp\":\"2026-06-01T19:00:00+07:00\"},\"Message\":{\"conversation\":\"halo\"}}"},
 		{"id":1,"user_id":"` + remoteID + `","chat_jid":"6281234567890@s.whatsapp.net","sender_jid":"6281100000002@s.whatsapp.net","message_id":"3EB0A","timestamp":"2026-06-01T11:00:00Z","message_type":"document","text_content":"tagihan","media_link":"","quoted_message_id":"","data_json":"{\"Info\":{\"ID\":\"3EB0A\",\"IsFromMe\":true},\"Message\":{\"documentMessage\":{\"mimetype\":\"application/pdf\",\"fileName\":\"t.pdf\",\"URL\":\"https://mmg.example/x\"}}}"},
 		{"id":9,"user_id":"00000000000000000000000000000001","chat_jid":"628000@s.whatsapp.net","sender_jid":"me","message_id":"OTHER","timestamp":"2026-06-01T10:00:00Z","message_type":"text","text_content":"of another chat","media_link":"","data_json":""}],"success":true}`)
+	unmarked := waservertest.JSON(500, `{"code":500,"error":"failure marking messages as read","success":false}`)
 	cases := []waservertest.Case{
 		{Name: "contacts", Run: contacts(waserver.Page{Limit: 100}), Answers: []waservertest.Answer{ok(statusOn), all}},
 		{Name: "contacts-page", Run: contacts(waserver.Page{Limit: 1, Offset: 1}), Answers: []waservertest.Answer{ok(statusOn), all}},
@@ -209,6 +214,8 @@ func TestReads(t *testing.T) {
 		}},
 		{Name: "messages-first", Link: firstLink(), Run: messages(waserver.Page{}), Answers: []waservertest.Answer{ok(statusOld)}},
 		{Name: "mark-read", Run: mark(waserver.ReadMark{Chat: waservertest.Person, Messages: []string{"3EB0B", "3EB0A"}}), Answers: []waservertest.Answer{ok(`{"code":200,"data":{"Details":"Message(s) marked as read"},"success":true}`)}},
+		{Name: "mark-read-disconnected", Run: mark(waserver.ReadMark{Chat: waservertest.Person, Messages: []string{"3EB0A"}}), Answers: []waservertest.Answer{unmarked, ok(statusOff)}},
+		{Name: "mark-read-failed", Run: mark(waserver.ReadMark{Chat: waservertest.Person, Messages: []string{"3EB0A"}}), Answers: []waservertest.Answer{unmarked, ok(statusOn)}},
 		{Name: "mark-read-group", Run: mark(waserver.ReadMark{Chat: waservertest.Group, Sender: waservertest.Another, Messages: []string{"3EB0B"}}), Answers: []waservertest.Answer{ok(`{"code":200,"data":{},"success":true}`)}},
 		{Name: "mark-read-group-without-sender", Run: mark(waserver.ReadMark{Chat: waservertest.Group, Messages: []string{"3EB0B"}})},
 	}

@@ -85,7 +85,7 @@ func TestSendFirst(t *testing.T) {
 	refused := map[string]bool{
 		"text-reply-in-group-without-sender": true, "poll-several-answers": true,
 		"video-reply-mentions": true, "audio-reply": true, "document-reply-mentions": true,
-		"sticker-reply": true, "location-reply": true, "contact-reply": true,
+		"sticker-reply": true, "location-reply": true, "contact-reply": true, "buttons-of-every-type": true,
 	}
 	waservertest.Sends(t, "testdata/send-first", adminToken, firstLink(), wuzapi.Translator{}, func(m waservertest.Named) []waservertest.Answer {
 		switch {
@@ -130,6 +130,7 @@ func TestErrors(t *testing.T) {
 		{Name: "server-479", Answers: failed(500, "error sending message: server returned error 479")},
 		{Name: "bad-phone", Answers: failed(400, "could not parse Phone")},
 		{Name: "missing", Answers: failed(400, "missing Body in Payload")},
+		{Name: "no-ffmpeg", Answers: failed(500, `failed to convert image sticker to webp: exec: \"ffmpeg\": executable file not found in $PATH`)},
 		{Name: "too-large", Answers: failed(400, "failed to fetch image from url: response exceeds allowed size (10485760 bytes)")},
 		{Name: "no-picture", Answers: failed(500, "could not decode image for thumbnail preparation: image: unknown format")},
 		{Name: "echoes-secrets", Answers: failed(500, "token "+credential+" and "+adminToken+" and "+webhookSecret)},
@@ -144,6 +145,32 @@ func TestErrors(t *testing.T) {
 		cases[i].Token, cases[i].Link, cases[i].Run = adminToken, link(), send
 	}
 	waservertest.Golden(t, "testdata/errors", cases)
+}
+
+// What the versions between the first and the newest take otherwise.
+func TestMenus(t *testing.T) {
+	refused := waservertest.JSON(400, `{"code":400,"error":"missing Title in Payload","success":false}`)
+	buttons := func(kind message.ButtonType) func(context.Context, *waserver.Client) (any, error) {
+		return func(ctx context.Context, c *waserver.Client) (any, error) {
+			return wuzapi.Translator{}.Send(ctx, c, &message.Message{
+				Kind: message.KindButtons, To: waservertest.Person, Buttons: &message.Buttons{
+					Title: "Pesanan", Body: "Benar?", Footer: "Toko", Buttons: []message.Button{{Type: kind, ID: "ya", Text: "Ya", URL: "https://example.com/"}},
+				},
+			})
+		}
+	}
+	list := func(ctx context.Context, c *waserver.Client) (any, error) {
+		return wuzapi.Translator{}.Send(ctx, c, &message.Message{Kind: message.KindList, To: waservertest.Person, List: &message.List{
+			Description: "Pilih satu", Sections: []message.Section{{Rows: []message.Row{{ID: "1", Title: "Teh"}}}},
+		}})
+	}
+	waservertest.Golden(t, "testdata/menus", []waservertest.Case{
+		{Name: "buttons", Token: adminToken, Link: link(), Run: buttons(message.ButtonReply), Answers: []waservertest.Answer{ok(sent)}},
+		{Name: "buttons-older", Token: adminToken, Link: link(), Run: buttons(message.ButtonReply), Answers: []waservertest.Answer{refused, ok(sent)}},
+		{Name: "buttons-older-url", Token: adminToken, Link: link(), Run: buttons(message.ButtonURL), Answers: []waservertest.Answer{refused}},
+		{Name: "buttons-first-url", Token: adminToken, Link: firstLink(), Run: buttons(message.ButtonURL)},
+		{Name: "list-without-title", Token: adminToken, Link: link(), Run: list, Answers: []waservertest.Answer{ok(sentList)}},
+	})
 }
 
 func TestTraits(t *testing.T) {
