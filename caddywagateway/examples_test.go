@@ -38,7 +38,7 @@ func adaptFile(t *testing.T, path string) []byte {
 
 func TestExamples(t *testing.T) {
 	paths, err := filepath.Glob("../caddyfile-examples/*.Caddyfile")
-	if err != nil || len(paths) < 6 {
+	if err != nil || len(paths) < 11 {
 		t.Fatalf("%d examples: %v", len(paths), err)
 	}
 	for _, path := range paths {
@@ -51,6 +51,8 @@ func TestExamples(t *testing.T) {
 		} {
 			t.Run(filepath.Base(path)+"/"+name, func(t *testing.T) {
 				clearEnvironment(t)
+				// Without it nothing starts that has to encrypt.
+				t.Setenv("WA_ENCRYPTION_KEY", "0123456789abcdef")
 				for variable, value := range values {
 					t.Setenv(variable, value)
 				}
@@ -65,12 +67,13 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// variables are those of contract §9.
+// variables are those of contract §9, and those of dialects other than generic.
 var variables = []string{
 	"PORT", "GATEWAY_DOMAIN", "WA_SERVER_URL", "WA_ADMIN_TOKEN", "ADMIN_TOKEN", "EVENTS_TOKEN",
 	"TRANSACTIONAL_DB_URL", "TRANSACTIONAL_DB_HOST", "TRANSACTIONAL_DB_PORT", "TRANSACTIONAL_DB_USER", "TRANSACTIONAL_DB_PASSWORD", "TRANSACTIONAL_DB_NAME", "TRANSACTIONAL_DB_SSLMODE",
 	"DB_URL", "DB_HOST", "DB_PORT", "DB_USER", "DB_PASSWORD", "DB_NAME", "DB_SSLMODE",
 	"REDIS_URL", "DEFAULT_RATE_LIMIT", "RATE_LIMIT_WINDOW", "WA_SERVER_DIALECT", "TRUSTED_CLIENTS",
+	"WA_ENCRYPTION_KEY", "WA_WEBHOOK_URL", "WA_WEBHOOK_SECRET", "WA_REGION",
 }
 
 // clearEnvironment unsets them all for a test.
@@ -200,6 +203,12 @@ func TestOwnCaddyfile(t *testing.T) {
 		"dialect": {
 			map[string]string{"WA_SERVER_DIALECT": "generic"}, []string{":8070"}, nil, nil, map[string]any{}, "generic",
 		},
+		"a server of its own API": {
+			map[string]string{
+				"WA_SERVER_URL": "http://127.0.0.1:1", "WA_SERVER_DIALECT": "evolution", "WA_ADMIN_TOKEN": "confidential a", "WA_REGION": "sg",
+				"WA_ENCRYPTION_KEY": "confidential encryption", "WA_WEBHOOK_URL": "http://127.0.0.1:2", "WA_WEBHOOK_SECRET": "confidential hook",
+			}, []string{":8070"}, nil, nil, map[string]any{}, "evolution",
+		},
 		"production": {
 			map[string]string{
 				"WA_SERVER_URL": "http://127.0.0.1:1", "WA_ADMIN_TOKEN": "confidential a", "ADMIN_TOKEN": "confidential b", "EVENTS_TOKEN": "confidential c",
@@ -254,6 +263,16 @@ func TestOwnCaddyfile(t *testing.T) {
 			wantNoFiles(t)
 		})
 	}
+	t.Run("without a key", func(t *testing.T) {
+		clearEnvironment(t)
+		t.Setenv("WA_SERVER_URL", "http://127.0.0.1:1")
+		t.Setenv("WA_SERVER_DIALECT", "evolution")
+		config := adaptFile(t, "../Caddyfile")
+		t.Chdir(t.TempDir())
+		if err := validate(config); err == nil || !strings.Contains(err.Error(), "set encryption_key") {
+			t.Errorf("got %v", err)
+		}
+	})
 	for name, env := range map[string][2]string{
 		"limit":   {"DEFAULT_RATE_LIMIT", "many"},
 		"window":  {"RATE_LIMIT_WINDOW", "-1"},
@@ -354,6 +373,13 @@ func TestMisuse(t *testing.T) {
 		{"server: two tokens", global("wa_server main {\ntoken a\ntoken b\n}"), "token is set twice, at Caddyfile:5"},
 		{"server: two dialects", global("wa_server main {\ndialect generic\ndialect generic\n}"), "dialect is set twice, at Caddyfile:5"},
 		{"server: dialect", global("wa_server main {\ndialect klingon\n}"), `there is no dialect "klingon", at Caddyfile:4`},
+		{"server: regions", global("wa_server main {\nregion ID SG\n}"), "at Caddyfile:4"},
+		{"server: reads", global("wa_server main {\nreads\n}"), "at Caddyfile:4"},
+		{"server: pace", global("wa_server main {\nbroadcast_pace slow\n}"), `"slow" is not a duration above zero, at Caddyfile:4`},
+		{"server: three secrets", global("wa_server main {\nwebhook_secret a b c\n}"), "at Caddyfile:4"},
+		{"server: media from nowhere", global("wa_server main {\nmedia_from\n}"), "at Caddyfile:4"},
+		{"deliver to nowhere", global("deliver_to"), "at Caddyfile:3"},
+		{"three keys", global("encryption_key a b c"), "at Caddyfile:3"},
 		{"server: dialect's option", global("wa_server main {\ndialect generic {\nx y\n}\n}"), `unrecognized option "x" of dialect generic, at Caddyfile:5`},
 		{"gateway: option", site("wa_gateway {\nlimit 5\n}"), `unrecognized option "limit" of wa_gateway, at Caddyfile:3`},
 		{"gateway: argument", site("wa_gateway x"), "at Caddyfile:2"},
@@ -381,6 +407,13 @@ func TestMisuse(t *testing.T) {
 		{"cache", global("cache {\nttl 2h\n}"), "cache: ttl must be between 100ms and 1h"},
 		{"servers", global("wa_server a\nwa_server a"), "wa_server a is defined twice"},
 		{"server's URL", global("wa_server a ftp://user:secret@x"), "wa_server a: the URL must begin with http:// or https://"},
+		{"server's webhooks", global("wa_server a {\nwebhook_url ftp://user:secret@x\n}"), "webhook_url: the URL must begin with http:// or https://"},
+		{"server's region", global("wa_server a {\nregion XX\n}"), `region: there is no country "XX"`},
+		{"server's reads", global("wa_server a {\nreads both\n}"), `reads: "both" is neither server nor local`},
+		{"server's media", global("wa_server a {\nmedia_from localhost\n}"), `media_from: "localhost" is no address and no CIDR`},
+		{"deliveries", global("deliver_to localhost"), `"localhost" is no address and no CIDR`},
+		{"no key", global("wa_server a http://x {\ndialect gowa\n}"), "set encryption_key"},
+		{"short key", global("encryption_key secret"), "at least 16 characters"},
 		{"server's credentials", global("wa_server a http://user:secret@x"), "put the admin token in token"},
 		{"DSN", global("primary_db mysql://user:secret@x/y"), "primary"},
 		{"half a DSN", global("primary_db {\nuser x\n}"), "primary_db: user, password, name or port is set, but host is not"},
