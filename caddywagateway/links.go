@@ -60,7 +60,10 @@ func (a *App) sealLink(link *waserver.Link) (*store.SessionLink, error) {
 	if sealed.Credential, err = a.seal("credential", link, link.Credential); err != nil {
 		return nil, err
 	}
-	sealed.WebhookSecret, err = a.seal("webhook", link, link.WebhookSecret)
+	if sealed.WebhookSecret, err = a.seal("webhook", link, link.WebhookSecret); err != nil {
+		return nil, err
+	}
+	sealed.CustomerKey, err = a.seal("customer", link, link.CustomerKey)
 	return sealed, err
 }
 
@@ -84,7 +87,11 @@ func (a *App) openLink(sealed *store.SessionLink) (*waserver.Link, error) {
 		what   string
 		sealed []byte
 		target *string
-	}{{"credential", sealed.Credential, &link.Credential}, {"webhook", sealed.WebhookSecret, &link.WebhookSecret}} {
+	}{
+		{"credential", sealed.Credential, &link.Credential},
+		{"webhook", sealed.WebhookSecret, &link.WebhookSecret},
+		{"customer", sealed.CustomerKey, &link.CustomerKey},
+	} {
 		if len(part.sealed) == 0 {
 			continue
 		}

@@ -233,7 +233,7 @@ func (x *exchange) translatedFailure(err error, link *waserver.Link) error {
 func (x *exchange) hide(text string, link *waserver.Link) string {
 	text = x.server.secret.Hide(text)
 	if link != nil {
-		for _, secret := range []string{link.Credential, link.WebhookSecret} {
+		for _, secret := range []string{link.Credential, link.WebhookSecret, link.CustomerKey} {
 			text = waserver.NewSecret(secret).Hide(text)
 		}
 	}

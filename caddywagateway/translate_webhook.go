@@ -2,8 +2,6 @@ package caddywagateway
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -55,9 +53,8 @@ func (x *exchange) customerWebhook() error {
 		return err
 	}
 	link.Webhook = target
-	if link.WebhookSecret == "" {
-		// The server does not know it; it is there for the customer's signatures.
-		link.WebhookSecret = newSecret()
+	if link.CustomerKey == "" {
+		link.CustomerKey = newSecret()
 	}
 	sealed, err := x.app.sealLink(link)
 	if err != nil {
@@ -119,10 +116,11 @@ func answerWebhook(link *waserver.Link) customerWebhookAnswer {
 }
 
 // customerSecret is the key with which what is posted to the customer is signed, in the
-// form of Standard Webhooks. It is made of the secret of the server's webhooks, which
-// it does not tell.
+// form of Standard Webhooks; the bytes of newSecret in the other alphabet of base64.
 func customerSecret(link *waserver.Link) string {
-	mac := hmac.New(sha256.New, []byte(link.WebhookSecret))
-	mac.Write([]byte("customer webhook\x00" + link.SessionID))
-	return "whsec_" + base64.StdEncoding.EncodeToString(mac.Sum(nil))
+	key, err := base64.RawURLEncoding.DecodeString(link.CustomerKey)
+	if err != nil || len(key) == 0 {
+		return ""
+	}
+	return "whsec_" + base64.StdEncoding.EncodeToString(key)
 }

@@ -24,6 +24,7 @@ type SessionLink struct {
 	Credential    []byte    `json:"-"`
 	WebhookSecret []byte    `json:"-"`
 	Webhook       string    // the customer's own URL; empty: none
+	CustomerKey   []byte    `json:"-"` // signs what is posted there
 	CreatedAt     time.Time `gorm:"autoCreateTime:false"`
 	UpdatedAt     time.Time `gorm:"autoUpdateTime:false"`
 }
@@ -57,10 +58,11 @@ func (t *Transactional) saveLink(q *gorm.DB, link *SessionLink) error {
 	// NULL is no value of these columns.
 	row.Credential = append([]byte{}, link.Credential...)
 	row.WebhookSecret = append([]byte{}, link.WebhookSecret...)
+	row.CustomerKey = append([]byte{}, link.CustomerKey...)
 	return q.Clauses(clause.OnConflict{
 		Columns: []clause.Column{{Name: "session_id"}},
 		DoUpdates: clause.AssignmentColumns([]string{
-			"user_id", "server", "remote_id", "credential", "webhook_secret", "webhook", "updated_at",
+			"user_id", "server", "remote_id", "credential", "webhook_secret", "webhook", "customer_key", "updated_at",
 		}),
 	}).Create(&row).Error
 }

@@ -111,6 +111,8 @@ type Link struct {
 	// Webhook is the customer's own URL, to which the gateway passes events; empty
 	// for none.
 	Webhook string
+	// CustomerKey signs what is posted there. The server knows nothing of it.
+	CustomerKey string
 }
 
 // NewSession is a session to be made.

@@ -149,7 +149,8 @@ const shortest = 4
 // ownWords is the server's text without the secrets that were sent to it.
 func ownWords(c *waserver.Client, text string) string {
 	const longest = 300
-	secrets := []string{c.Server.Token, c.Link.WebhookSecret}
+	// The token as it stands in the header of each call, too.
+	secrets := []string{c.Server.Token, base64.StdEncoding.EncodeToString([]byte(c.Server.Token)), c.Link.WebhookSecret}
 	if _, password, ok := strings.Cut(c.Server.Token, ":"); ok {
 		secrets = append(secrets, password)
 	}
