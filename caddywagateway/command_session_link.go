@@ -65,15 +65,29 @@ stand in the shell's history.`,
 			if err != nil {
 				return err
 			}
-			link := &waserver.Link{SessionID: session.SessionID, UserID: *session.UserID, Server: s.Name, RemoteID: remote}
-			if link.RemoteID == "" {
-				link.RemoteID = link.SessionID
-			}
-			if link.Credential, err = secretArgument("--credential", credential, os.Stdin); err != nil {
+			link := &waserver.Link{SessionID: session.SessionID, UserID: *session.UserID, Server: s.Name, RemoteID: session.SessionID}
+			if known, err := w.db.Link(ctx, session.SessionID); err == nil && known.Server == s.Name {
+				// What is not told anew stays.
+				if link, err = app.openLink(known); err != nil {
+					return err
+				}
+			} else if err != nil && !errors.Is(err, store.ErrNotFound) {
 				return err
 			}
-			if link.WebhookSecret, err = secretArgument("--webhook-secret", webhookSecret, os.Stdin); err != nil {
-				return err
+			if remote != "" {
+				link.RemoteID = remote
+			}
+			for _, flag := range []struct {
+				name, value string
+				target      *string
+			}{{"--credential", credential, &link.Credential}, {"--webhook-secret", webhookSecret, &link.WebhookSecret}} {
+				secret, err := secretArgument(flag.name, flag.value, os.Stdin)
+				if err != nil {
+					return err
+				}
+				if secret != "" {
+					*flag.target = secret
+				}
 			}
 			sealed, err := app.sealLink(link)
 			if err != nil {
