@@ -85,7 +85,11 @@ func newDialectRig(t *testing.T, d *storetest.Database, c dialectCase, options .
 	if err := rig.db.SetSubscription(t.Context(), alice, "ckpro", store.SubscriptionActive, time.Now().Add(48*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	text := caddyfileFor(d.DSN, "", "wa_server main {WA} {\n\t\t\ttoken "+waToken+"\n\t\t}", block)
+	primary := "sqlite://{DIR}/primary.db"
+	if d.Postgres() {
+		primary = d.DSN // both in one
+	}
+	text := caddyfileFor(d.DSN, "", "sqlite://{DIR}/primary.db", primary, "wa_server main {WA} {\n\t\t\ttoken "+waToken+"\n\t\t}", block)
 	rig.gateway = startCaddy(t, text)
 	rig.ready()
 	return rig
@@ -182,12 +186,17 @@ func canonicalSends(mediaURL string) []struct{ endpoint, kind, body, text string
 // testPNG is a picture of one pixel.
 var testPNG, _ = base64.StdEncoding.DecodeString("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
 
+// conformanceKinds are the databases, which the servers take in turns.
+var conformanceKinds = []storetest.Kind{
+	storetest.SQLite, storetest.PostgresPrisma, storetest.PostgresSnake,
+}
+
 // TestConformance makes the same canonical calls before every server, and expects the
 // same results, rows and statistics.
 func TestConformance(t *testing.T) {
-	for _, c := range dialectCases {
+	for i, c := range dialectCases {
 		t.Run(c.name, func(t *testing.T) {
-			r := newDialectRig(t, storetest.New(t, storetest.SQLite), c)
+			r := newDialectRig(t, storetest.New(t, conformanceKinds[i%len(conformanceKinds)]), c)
 			r.testLife(t)
 			r.testSends(t)
 			r.testOutcomes(t)
