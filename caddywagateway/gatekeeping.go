@@ -19,8 +19,8 @@ import (
 // newGate is the gate of a handler; they differ in their rules alone.
 func (a *App) newGate(rules []routes.Rule) *gate.Gate {
 	return &gate.Gate{
-		Directory:  a.databases.directory,
-		Failures:   a.guards.failures,
+		Directory: a.databases.directory,
+		Failures:  a.guards.failures, HookFailures: a.guards.hookFailures,
 		Admin:      a.admin,
 		Events:     a.events,
 		Signatures: a.signatures,

@@ -42,9 +42,10 @@ const (
 // guards hold what is known of clients. They outlive a config reload, lest a
 // reload let guessers begin anew.
 type guards struct {
-	failures *guard.Failures
-	inFlight *guard.InFlight
-	replays  *signature.Replays
+	failures     *guard.Failures
+	hookFailures *guard.Failures
+	inFlight     *guard.InFlight
+	replays      *signature.Replays
 }
 
 // Destruct implements caddy.Destructor.
@@ -96,9 +97,10 @@ func (a *App) provisionGuards(repl *caddy.Replacer) error {
 	key := fmt.Sprintf("%d %s", most, window)
 	value, _, err := guardPool.LoadOrNew(key, func() (caddy.Destructor, error) {
 		return &guards{
-			failures: guard.NewFailures(guard.FailuresOptions{Max: most, Window: window}),
-			inFlight: guard.NewInFlight(defaultConcurrency),
-			replays:  signature.NewReplays(signature.ReplaysOptions{}),
+			failures:     guard.NewFailures(guard.FailuresOptions{Max: most, Window: window}),
+			hookFailures: guard.NewFailures(guard.FailuresOptions{Max: most, Window: window}),
+			inFlight:     guard.NewInFlight(defaultConcurrency),
+			replays:      signature.NewReplays(signature.ReplaysOptions{}),
 		}, nil
 	})
 	if err != nil {

@@ -48,7 +48,11 @@ func (e *Events) serveHook(w http.ResponseWriter, r *http.Request, grant *gate.G
 	in := &hookReception{app: e.app, server: server, now: time.Now(), hook: waserver.Webhook{
 		Header: r.Header, Query: r.URL.Query(), PathToken: grant.Match.Param(routes.ParamToken), Raw: raw,
 	}}
-	if err := in.verify(r.Context(), payloads, grant.Hook); err != nil {
+	err = in.verify(r.Context(), payloads, grant.Hook)
+	if err == nil || errors.Is(err, gate.ErrUnproven) {
+		grant.HookEnded(err == nil)
+	}
+	if err != nil {
 		e.tellUnproven(server, in, err)
 		return hookRefusal(err)
 	}
@@ -63,6 +67,7 @@ func (e *Events) serveHook(w http.ResponseWriter, r *http.Request, grant *gate.G
 // the reason.
 func (e *Events) refuseHook(grant *gate.Grant, reason error) error {
 	if grant.Hook == gate.HookUnproven {
+		grant.HookEnded(false)
 		return gateRefusal(gate.ErrUnproven)
 	}
 	return reason

@@ -95,6 +95,7 @@ func (g *Grant) Spoil() {
 
 // Release ends what Admit began, where the body never came to be verified.
 func (g *Grant) Release() {
+	g.hookAttempt.Abandoned()
 	if g.Signed() {
 		g.events.attempt.Abandoned() // nothing, if it has ended
 	}

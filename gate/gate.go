@@ -36,6 +36,9 @@ type Gate struct {
 	Directory Directory
 	// Failures slows the guessing of credentials.
 	Failures *guard.Failures
+	// HookFailures slows the guessing of the events token where servers post their own
+	// webhooks; apart from the others, because what such servers show is often none.
+	HookFailures *guard.Failures
 	// Admin opens statistics and the admin endpoints.
 	Admin Tokens
 	// Events, and signatures made with it, lets WA servers post events; where it
@@ -82,7 +85,8 @@ type Grant struct {
 	// Hook is how much is known of the WA server that posts a webhook.
 	Hook HookProof
 
-	events *ingest
+	events      *ingest
+	hookAttempt guard.Attempt
 }
 
 // The reasons to refuse. Others are routes.ErrNotFound, a *routes.MethodError, a
@@ -123,7 +127,7 @@ func (g *Gate) Admit(ctx context.Context, r *Request) (*Grant, error) {
 		return grant, g.waServer(ctx, r, grant)
 	}
 	if grant.Match.Route.Class == routes.ClassHook {
-		g.hook(r, grant)
+		g.hook(ctx, r, grant)
 		return grant, nil
 	}
 	if !g.Ready() {

@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -87,7 +88,7 @@ func newTestGate(t *testing.T) (*Gate, *fakeDirectory) {
 	}
 	d := &fakeDirectory{caller: directory.Caller{User: &store.User{ID: "alice"}, KeyID: "k1", Mode: directory.ModeLive}}
 	return &Gate{
-		Directory: d, Failures: guard.NewFailures(guard.FailuresOptions{Max: 1000}),
+		Directory: d, Failures: guard.NewFailures(guard.FailuresOptions{Max: 1000}), HookFailures: guard.NewFailures(guard.FailuresOptions{Max: 1000}),
 		Admin: NewTokens("admin"), Events: NewTokens("events"), Signatures: signatures,
 		Rules: []routes.Rule{rule}, Ready: func() bool { return true },
 	}, d
@@ -193,6 +194,40 @@ func TestHookOfTrustedClient(t *testing.T) {
 		r.Trusted = c.trusted
 		if grant, err := g.Admit(t.Context(), r); err != nil || grant.Hook != c.want {
 			t.Errorf("%+v: %+v, %v", c, grant, err)
+		}
+	}
+}
+
+// TestHookGuesses: the events token is not compared any more with what an address shows
+// that has guessed too often, and what proves itself goes on.
+func TestHookGuesses(t *testing.T) {
+	g, _ := newTestGate(t)
+	g.HookFailures = guard.NewFailures(guard.FailuresOptions{Max: 5})
+	admit := func(token string) *Grant {
+		t.Helper()
+		grant, err := g.Admit(t.Context(), request("POST", "/events/webhook/main", "Authorization", "Bearer "+token))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return grant
+	}
+	for range 20 {
+		grant := admit("a session's own secret")
+		grant.HookEnded(true)
+		grant.Release()
+	}
+	if grant := admit("events"); grant.Hook != HookProven {
+		t.Error("the events token is not taken")
+	}
+	for i := range 5 {
+		admit(fmt.Sprint("guess", i)).HookEnded(false)
+	}
+	if grant := admit("a new secret"); grant.Hook != HookUnproven {
+		t.Errorf("%+v", grant)
+	}
+	for i := range 5 {
+		if grant := admit(fmt.Sprint("events", i)); grant.Hook != HookUnproven {
+			t.Errorf("a guess is taken: %+v", grant)
 		}
 	}
 }
