@@ -35,7 +35,8 @@ func TestDeadLetters(t *testing.T) {
 		var page response
 		eventually(t, "the letters", func() bool {
 			page = admin("GET", "")
-			return page.at("data", "total") == 3.0
+			letters, _ := page.at("data", "dead_letters").([]any)
+			return page.at("data", "total") == 3.0 && len(letters) == 3
 		})
 		reasons := map[string]string{}
 		ids := map[string]string{}

@@ -57,7 +57,9 @@ func TestSessionLinkCommand(t *testing.T) {
 	if err != nil || link.RemoteID != remote || bytes.Contains(link.Credential, []byte(token)) {
 		t.Fatalf("link: %+v, %v", link, err)
 	}
-	r.success(t, r.call("POST", "/api/wa/sessions/"+session+"/start", "", me), http.StatusOK)
+	eventually(t, "the gateway to hear of it", func() bool {
+		return r.call("POST", "/api/wa/sessions/"+session+"/start", "", me).status == http.StatusOK
+	})
 	eventually(t, "the session to be paired", func() bool {
 		return r.call("GET", "/api/wa/sessions/"+session, "", me).at("data", "connected") == true
 	})

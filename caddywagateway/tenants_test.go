@@ -208,7 +208,8 @@ func credentials(session string) []attempt {
 
 // pathOf fills a pattern in.
 func pathOf(prefix string, route routes.Route, user, session, chat string) string {
-	return strings.NewReplacer(routes.ParamUser, user, routes.ParamSession, session, routes.ParamChat, chat, routes.ParamLetter, "cm4x0a8z90000").
+	return strings.NewReplacer(routes.ParamUser, user, routes.ParamSession, session, routes.ParamChat, chat, routes.ParamLetter, "cm4x0a8z90000",
+		routes.ParamServer, defaultServer, routes.ParamToken, "no-secret-of-the-server").
 		Replace(prefix + strings.Join(route.Pattern, "/"))
 }
 
@@ -241,7 +242,7 @@ func (s *tenants) testEndpoint(t *testing.T, prefix string, route routes.Route) 
 		switch {
 		case forwarded && len(got) != 1:
 			t.Errorf("%s: the honest call did not reach the WA server: %d %s", honest.name, res.status, res.text)
-		case route.Class == routes.ClassAdmin || route.Class == routes.ClassIngest:
+		case route.Class == routes.ClassAdmin || route.Class == routes.ClassIngest || route.Class == routes.ClassHook:
 			if res.status != http.StatusUnauthorized {
 				t.Errorf("%s: %d %s", honest.name, res.status, res.text)
 			}
