@@ -113,6 +113,7 @@ type hookReception struct {
 type hookPart struct {
 	payload []byte
 	link    *waserver.Link
+	updates []waserver.Update
 }
 
 // verify finds whose each webhook is and wants the proof that the server sent it: made
@@ -134,7 +135,10 @@ func (in *hookReception) verify(ctx context.Context, payloads []webhook.Payload,
 		if err := in.prove(link, proof); err != nil {
 			return err
 		}
-		in.parts = append(in.parts, hookPart{t.CleanWebhook(payload), link})
+		part := hookPart{payload: t.CleanWebhook(payload), link: link}
+		// What cannot be read is kept, and harms nothing.
+		part.updates, _ = t.Updates(part.payload, in.now)
+		in.parts = append(in.parts, part)
 	}
 	return nil
 }
@@ -172,6 +176,17 @@ func (in *hookReception) prove(link *waserver.Link, proof gate.HookProof) error 
 	return gate.ErrUnproven
 }
 
+// timeless tells whether the webhook is about a state of its session, without saying
+// since when: the same words will be said again, and mean something new.
+func (p *hookPart) timeless(now time.Time) bool {
+	for i := range p.updates {
+		if u := &p.updates[i]; (u.State != nil || u.QR != nil) && u.At.Equal(now) {
+			return true
+		}
+	}
+	return false
+}
+
 // hookAnswer is the data of the answer to a server's own webhook.
 type hookAnswer struct {
 	Recorded   int `json:"recorded"`
@@ -197,6 +212,7 @@ func (in *hookReception) record(ctx context.Context, d *databases) (answer hookA
 		if part.link != nil {
 			hooks[i].SessionID = part.link.SessionID
 		}
+		hooks[i].Timeless = part.timeless(in.now)
 	}
 	kept, err := d.webhooks.Record(ctx, hooks)
 	if err != nil {
@@ -219,15 +235,10 @@ func (in *hookReception) record(ctx context.Context, d *databases) (answer hookA
 func (in *hookReception) count(ctx context.Context, d *databases) (int, error) {
 	var events []stats.Event
 	for _, part := range in.parts {
-		if part.link == nil || in.server.translator == nil {
-			continue
-		}
-		updates, err := in.server.translator.Updates(part.payload, in.now)
-		if err != nil {
-			continue // it is kept, and harms nothing
-		}
-		for i := range updates {
-			events = append(events, receiptEvents(part.link, &updates[i])...)
+		for i := range part.updates {
+			if part.link != nil {
+				events = append(events, receiptEvents(part.link, &part.updates[i])...)
+			}
 		}
 	}
 	if len(events) == 0 {

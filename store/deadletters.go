@@ -108,7 +108,7 @@ func (t *Transactional) deadLetterRows(letters []DeadLetter) []deadLetter {
 			UserID: shortened(l.UserID, stats.MaxIDLength), SessionID: shortened(l.SessionID, stats.MaxIDLength),
 			MessageID: shortened(l.MessageID, stats.MaxIDLength),
 			Payload:   payloadText(l.Payload), Reason: shortened(l.Reason, deadLetterReason),
-			ContentHash: contentHash(l.Source, l.Payload), CreatedAt: timeArg(t.now()),
+			ContentHash: contentHash(&WebhookEvent{Source: l.Source, Payload: l.Payload}), CreatedAt: timeArg(t.now()),
 		}
 	}
 	sortByHash(rows)

@@ -17,6 +17,9 @@ type WebhookEvent struct {
 	EventType   string // likewise
 	Payload     json.RawMessage
 	ContentHash string `json:"-"` // of source and payload
+	// Timeless: the payload speaks of something that may happen again, and does not tell
+	// when, so that the same payload of another second is not the same event.
+	Timeless    bool `gorm:"-" json:"-"`
 	ReceivedAt  time.Time
 	ProcessedAt *time.Time // nil: not yet
 	Error       string     // why it became no rows; empty for one that did, and before

@@ -68,11 +68,11 @@ func (p *Primary) newWebhookBatch(events []*WebhookEvent) *webhookBatch {
 	b := &webhookBatch{events: events, ids: map[string]string{}, added: map[string]bool{}}
 	seen := make(map[string]bool, len(events))
 	for _, e := range events {
-		e.ContentHash = contentHash(e.Source, e.Payload)
-		e.Source, e.SessionID, e.EventType = storable(e.Source), storable(e.SessionID), storable(e.EventType)
 		if e.ReceivedAt.IsZero() {
 			e.ReceivedAt = p.now()
 		}
+		e.ContentHash = contentHash(e)
+		e.Source, e.SessionID, e.EventType = storable(e.Source), storable(e.SessionID), storable(e.EventType)
 		e.ReceivedAt = timeArg(e.ReceivedAt)
 		if !seen[e.ContentHash] {
 			seen[e.ContentHash] = true
@@ -84,10 +84,13 @@ func (p *Primary) newWebhookBatch(events []*WebhookEvent) *webhookBatch {
 }
 
 // contentHash recognizes what was told before.
-func contentHash(source string, payload []byte) string {
+func contentHash(e *WebhookEvent) string {
 	sum := sha256.New()
-	fmt.Fprintf(sum, "%d:%s", len(source), source)
-	sum.Write(payload)
+	fmt.Fprintf(sum, "%d:%s", len(e.Source), e.Source)
+	if e.Timeless {
+		fmt.Fprintf(sum, "@%d ", e.ReceivedAt.Unix())
+	}
+	sum.Write(e.Payload)
 	return hex.EncodeToString(sum.Sum(nil))
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -259,5 +260,27 @@ func TestPurgeBesideDelivery(t *testing.T) {
 		}
 		wg.Wait()
 		<-done
+	})
+}
+
+// The same words about something that happens again are kept once a second, anything
+// else once for ever.
+func TestTimelessWebhooks(t *testing.T) {
+	primaries(t, func(t *testing.T, _ *storetest.Database, p *store.Primary) {
+		at := time.Date(2026, 1, 31, 8, 0, 0, 0, time.UTC)
+		var added []bool
+		for _, c := range []struct {
+			after    time.Duration
+			timeless bool
+		}{{0, true}, {100 * time.Millisecond, true}, {2 * time.Second, true}, {4 * time.Second, false}, {6 * time.Second, false}} {
+			results, err := p.AddWebhookEvents(t.Context(), []*store.WebhookEvent{{
+				Source: "main", Payload: []byte(`{"type":"Connected"}`), ReceivedAt: at.Add(c.after), Timeless: c.timeless,
+			}})
+			must(t, err)
+			added = append(added, !results[0].Duplicate)
+		}
+		if want := []bool{true, false, true, true, false}; !slices.Equal(added, want) {
+			t.Errorf("kept: %v, want %v", added, want)
+		}
 	})
 }

@@ -7,8 +7,12 @@ import (
 	"time"
 )
 
-// webhookRecord is the version of the form in which a webhook waits on local disk.
-const webhookRecord = 1
+// The versions of the form in which a webhook waits on local disk; a timeless one has
+// its own.
+const (
+	webhookRecord         = 1
+	timelessWebhookRecord = 2
+)
 
 // errWebhookRecord is what ReadWebhookEvent says of anything else.
 var errWebhookRecord = errors.New("not a webhook's record")
@@ -16,7 +20,11 @@ var errWebhookRecord = errors.New("not a webhook's record")
 // AppendWebhookEvent appends what AddWebhookEvents needs of an event, the payload
 // byte for byte.
 func AppendWebhookEvent(buf []byte, e *WebhookEvent) []byte {
-	buf = append(buf, webhookRecord)
+	version := byte(webhookRecord)
+	if e.Timeless {
+		version = timelessWebhookRecord
+	}
+	buf = append(buf, version)
 	processed := int64(0)
 	if e.ProcessedAt != nil {
 		processed = e.ProcessedAt.UnixMicro()
@@ -35,8 +43,9 @@ func ReadWebhookEvent(data []byte) (*WebhookEvent, error) {
 	if len(data) == 0 {
 		return nil, errWebhookRecord
 	}
-	if data[0] != webhookRecord {
-		return nil, fmt.Errorf("%w: version %d", errWebhookRecord, data[0])
+	version := data[0]
+	if version != webhookRecord && version != timelessWebhookRecord {
+		return nil, fmt.Errorf("%w: version %d", errWebhookRecord, version)
 	}
 	data = data[1:]
 	var times [2]int64
@@ -59,6 +68,7 @@ func ReadWebhookEvent(data []byte) (*WebhookEvent, error) {
 	e := &WebhookEvent{
 		Source: texts[0], SessionID: texts[1], EventType: texts[2],
 		ReceivedAt: time.UnixMicro(times[0]).UTC(), Payload: append([]byte(nil), data...),
+		Timeless: version == timelessWebhookRecord,
 	}
 	if times[1] != 0 {
 		at := time.UnixMicro(times[1]).UTC()
