@@ -91,6 +91,37 @@ func TestPurge(t *testing.T) {
 	})
 }
 
+// A row shows the earliest receipt and stays as long as the latest could be told
+// again, or that would be counted as a message of its own.
+func TestPurgeRemembersRepeatedReceipts(t *testing.T) {
+	each(t, func(t *testing.T, d *storetest.Database, tr *store.Transactional) {
+		addUser(t, tr, "u")
+		addSession(t, tr, "u", "s")
+		const day = 24 * 60 * 60.0
+		group := func(status stats.Status, days float64) stats.Event { return told("u", "s", "group", status, days*day) }
+		record(t, tr, group(stats.Sent, 0), group(stats.Delivered, 1), group(stats.Read, 2))
+		for _, receipt := range []stats.Event{group(stats.Delivered, 5), group(stats.Read, 7), group(stats.Read, 6)} {
+			if got := record(t, tr, receipt)[0]; !got.Duplicate {
+				t.Errorf("a receipt of another member: %+v", got)
+			}
+		}
+		want := totals(1, 0, 1, 1, after(0), time.Time{})
+		purge(t, tr, after(6.5*day))
+		for _, status := range []stats.Status{stats.Delivered, stats.Read} {
+			if got := record(t, tr, group(status, 7))[0]; !got.Duplicate {
+				t.Errorf("the last receipt, told again: %+v", got)
+			}
+		}
+		wantSession(t, tr, "u", "s", want)
+		verified(t, tr)
+		if report := purge(t, tr, after(7.5*day)); report.Messages != 1 || report.Counted != 1 {
+			t.Errorf("got %+v", report)
+		}
+		wantSession(t, tr, "u", "s", want)
+		verified(t, tr)
+	})
+}
+
 // Messages from before a reset leave as well, and are not archived.
 func TestPurgeAfterResets(t *testing.T) {
 	each(t, func(t *testing.T, d *storetest.Database, tr *store.Transactional) {
