@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -101,7 +102,8 @@ type App struct {
 	guardsKey   string
 	demo        bool
 	databases   *databases
-	databaseKey string
+	hold        *hold // of the databases
+	left        bool  // the configuration itself holds them no more
 	health      *healthCache
 }
 
@@ -157,8 +159,28 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.demo = settings.demo
 	// The databases outlive this configuration, so their log must too: it goes
 	// by way of Caddy's process-wide logger.
-	a.databases, a.databaseKey, err = acquireDatabases(settings, caddy.Log().Named("wa_gateway"))
-	return err
+	var key string
+	if a.databases, key, err = acquireDatabases(settings, caddy.Log().Named("wa_gateway")); err != nil {
+		return err
+	}
+	a.hold = newHold(func() error {
+		_, err := databasePool.Delete(key)
+		return err
+	})
+	return nil
+}
+
+// use holds the databases for a request, until done is called, which may be more than
+// once.
+func (a *App) use() (done func()) {
+	if !a.hold.enter() {
+		return func() {}
+	}
+	return sync.OnceFunc(func() {
+		if err := a.hold.leave(); err != nil {
+			a.databases.logger.Error("ending the databases of a configuration that was replaced", zap.Error(err))
+		}
+	})
 }
 
 func (a *App) validate() error {
@@ -302,11 +324,12 @@ func (a *App) onlySandbox() bool {
 }
 
 // Start implements caddy.App. The journals are opened; the databases come up in
-// the background, and until they are ready the handlers answer 503.
+// the background. Whoever needs them waits for that, for startPatience in all, and is
+// answered 503 after that until they are ready.
 func (a *App) Start() error { return a.databases.run() }
 
 // Stop implements caddy.App. The databases are released in Cleanup, after all
-// apps have stopped, since requests still end while the HTTP app drains.
+// apps have stopped, and by the last of the requests that still end then.
 func (a *App) Stop() error { return nil }
 
 // Cleanup implements caddy.CleanerUpper. It also follows a failed Provision.
@@ -316,9 +339,13 @@ func (a *App) Cleanup() error {
 		_, err := guardPool.Delete(a.guardsKey)
 		a.guardsKey, errs = "", append(errs, err)
 	}
-	if a.databaseKey != "" {
-		_, err := databasePool.Delete(a.databaseKey)
-		a.databaseKey, errs = "", append(errs, err)
+	if a.hold != nil && !a.left {
+		a.left = true
+		leave := a.hold.leave
+		if caddy.Exiting() {
+			leave = a.hold.letGo // there is no later
+		}
+		errs = append(errs, leave())
 	}
 	return errors.Join(errs...)
 }

@@ -44,8 +44,8 @@ type Gate struct {
 	Signatures *signature.Verifier
 	// Rules are calls outside the endpoint table that the operator allows.
 	Rules []routes.Rule
-	// Ready tells whether the databases can be asked.
-	Ready func() bool
+	// Ready tells whether the databases can be asked. It may wait for that.
+	Ready func(context.Context) bool
 }
 
 // Request is all that the gate looks at of an HTTP request.
@@ -120,7 +120,7 @@ func (g *Gate) Admit(ctx context.Context, r *Request) (*Grant, error) {
 		// No database has a part in it: events are kept until there is one.
 		return grant, g.waServer(ctx, r, grant)
 	}
-	if !g.Ready() {
+	if !g.Ready(ctx) {
 		return grant, ErrStarting
 	}
 	switch grant.Match.Route.Class {
