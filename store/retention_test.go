@@ -259,3 +259,36 @@ func TestCompactRollups(t *testing.T) {
 		verified(t, tr)
 	})
 }
+
+// Rows that were there before the ledger knew what was told last know it by their
+// other times, and so do those that a gateway of before writes still.
+func TestRowsFromBeforeTheLastWasRemembered(t *testing.T) {
+	each(t, func(t *testing.T, d *storetest.Database, tr *store.Transactional) {
+		addUser(t, tr, "u")
+		addSession(t, tr, "u", "s")
+		record(t, tr, told("u", "s", "a", stats.Sent, 1), told("u", "s", "a", stats.Read, 9), told("u", "s", "a", stats.Delivered, 5), told("u", "s", "b", stats.Failed, 3))
+		d.Exec(t, `ALTER TABLE `+d.Own("message_ledger")+` DROP COLUMN last_told_at`)
+		d.Exec(t, `DELETE FROM `+d.Own("schema_migrations_transactional")+` WHERE version_id = 6`)
+		report, err := tr.Migrate(t.Context(), store.MigrateOptions{})
+		must(t, err)
+		if len(report.Applied) != 1 || report.Applied[0].Version != 6 {
+			t.Fatalf("applied %+v", report.Applied)
+		}
+		same := `(message_id = 'a' AND last_told_at = read_at) OR (message_id = 'b' AND last_told_at = failed_at)`
+		if n := d.Count(t, d.Own("message_ledger"), same); n != 2 {
+			t.Errorf("%d rows know what was told last", n)
+		}
+		d.Exec(t, `UPDATE `+d.Own("message_ledger")+` SET last_told_at = NULL`)
+		if got := record(t, tr, told("u", "s", "a", stats.Delivered, 6))[0]; !got.Duplicate {
+			t.Errorf("a repeated receipt: %+v", got)
+		}
+		if report := purge(t, tr, after(8)); report.Messages != 1 {
+			t.Errorf("got %+v", report)
+		}
+		if report := purge(t, tr, after(10)); report.Messages != 1 {
+			t.Errorf("got %+v", report)
+		}
+		wantSession(t, tr, "u", "s", totals(1, 1, 1, 1, after(1), after(3)))
+		verified(t, tr)
+	})
+}
