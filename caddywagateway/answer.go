@@ -85,11 +85,12 @@ func databaseFailure(err error) *refusal {
 	return refuse(http.StatusInternalServerError, "Internal error").because(err)
 }
 
-// writeAnswer is the one place where the gateway writes JSON.
+// writeAnswer is the one place where the gateway writes JSON. What cannot be written
+// so is refused in the shape of all answers: nothing was sent yet.
 func writeAnswer(w http.ResponseWriter, status int, message string, data any) error {
 	body, err := json.Marshal(answer{Status: status, Message: message, Data: data})
 	if err != nil {
-		return err
+		return refuse(http.StatusInternalServerError, "Internal error").because(err)
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/json; charset=utf-8")
@@ -120,7 +121,13 @@ func finish(w http.ResponseWriter, r *http.Request, err error, logger *zap.Logge
 		w.Header()[name] = values
 	}
 	own := caddyhttp.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) error {
-		return writeAnswer(w, e.Status, e.Message, e.Data)
+		err := writeAnswer(w, e.Status, e.Message, e.Data)
+		var unwritten *refusal
+		if errors.As(err, &unwritten) { // its data cannot be
+			logRefusal(logger, unwritten)
+			return writeAnswer(w, e.Status, e.Message, nil)
+		}
+		return err
 	})
 	server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	if !ok || server.Errors == nil || len(server.Errors.Routes) == 0 {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -118,7 +119,8 @@ type App struct {
 	box         *seal.Box // nil: no encryption key is set
 	demo        bool
 	databases   *databases
-	databaseKey string
+	hold        *hold // of the databases
+	left        bool  // the configuration itself holds them no more
 	health      *healthCache
 	poller      *poller
 	inbox       *inbox.Inbox
@@ -181,11 +183,28 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.demo = settings.demo
 	// The databases outlive this configuration, so their log must too: it goes
 	// by way of Caddy's process-wide logger.
-	a.databases, a.databaseKey, err = acquireDatabases(settings, caddy.Log().Named("wa_gateway"))
-	if err != nil {
+	var key string
+	if a.databases, key, err = acquireDatabases(settings, caddy.Log().Named("wa_gateway")); err != nil {
 		return err
 	}
+	a.hold = newHold(func() error {
+		_, err := databasePool.Delete(key)
+		return err
+	})
 	return a.provisionChats()
+}
+
+// use holds the databases for a request, until done is called, which may be more than
+// once.
+func (a *App) use() (done func()) {
+	if !a.hold.enter() {
+		return func() {}
+	}
+	return sync.OnceFunc(func() {
+		if err := a.hold.leave(); err != nil {
+			a.databases.logger.Error("ending the databases of a configuration that was replaced", zap.Error(err))
+		}
+	})
 }
 
 func (a *App) validate() error {
@@ -329,7 +348,8 @@ func (a *App) onlySandbox() bool {
 }
 
 // Start implements caddy.App. The journals are opened; the databases come up in
-// the background, and until they are ready the handlers answer 503.
+// the background. Whoever needs them waits for that, for startPatience in all, and is
+// answered 503 after that until they are ready.
 func (a *App) Start() error {
 	if err := a.databases.run(); err != nil {
 		return err
@@ -342,8 +362,8 @@ func (a *App) Start() error {
 }
 
 // Stop implements caddy.App. What is left of the webhooks waits for the next
-// configuration, which has begun by then. The databases are released in Cleanup, after all
-// apps have stopped, since requests still end while the HTTP app drains.
+// configuration, which has begun by then. The databases are released in Cleanup, after
+// all apps have stopped, and by the last of the requests that still end then.
 func (a *App) Stop() error {
 	a.poller.stop()
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
@@ -361,9 +381,13 @@ func (a *App) Cleanup() error {
 		_, err := guardPool.Delete(a.guardsKey)
 		a.guardsKey, errs = "", append(errs, err)
 	}
-	if a.databaseKey != "" {
-		_, err := databasePool.Delete(a.databaseKey)
-		a.databaseKey, errs = "", append(errs, err)
+	if a.hold != nil && !a.left {
+		a.left = true
+		leave := a.hold.leave
+		if caddy.Exiting() {
+			leave = a.hold.letGo // there is no later
+		}
+		errs = append(errs, leave())
 	}
 	return errors.Join(errs...)
 }

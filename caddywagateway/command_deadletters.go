@@ -178,7 +178,11 @@ func (w *work) retryLetters(ctx context.Context, primary *store.Primary) error {
 			break
 		}
 	}
-	return w.result(map[string]int{"recorded": recorded, "dead": dead}, "%d events were recorded; %d still cannot be.", recorded, dead)
+	err := w.result(map[string]int{"recorded": recorded, "dead": dead}, "%d events were recorded; %d still cannot be.", recorded, dead)
+	if err == nil && dead > 0 {
+		err = errSilent
+	}
+	return err
 }
 
 func (w *work) retryLetter(ctx context.Context, primary *store.Primary, letter *store.DeadLetter) error {

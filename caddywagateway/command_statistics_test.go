@@ -112,7 +112,10 @@ func (c *cli) testDeadLetters(db *store.Transactional) {
 	if page.Total != 3 || len(page.DeadLetters) != 2 || page.Next == nil {
 		t.Fatalf("got %+v", page)
 	}
-	contains(t, c.ok("dead-letters", "retry", "--all"), `^1 events were recorded; 2 still cannot be\.$`)
+	r := c.run("dead-letters", "retry", "--all")
+	if contains(t, r.stdout, `^1 events were recorded; 2 still cannot be\.$`); r.code != exitFailure {
+		t.Errorf("exit code %d", r.code)
+	}
 	c.document(&page, "dead-letters", "list")
 	id := page.DeadLetters[0].ID
 	var shown letterView
@@ -122,6 +125,9 @@ func (c *cli) testDeadLetters(db *store.Transactional) {
 	}
 	c.fails(1, "still cannot be recorded", "dead-letters", "retry", id)
 	c.ok("dead-letters", "drop", id)
+	c.document(&page, "dead-letters", "list")
+	c.ok("dead-letters", "drop", page.DeadLetters[0].ID)
+	contains(t, c.ok("dead-letters", "retry", "--all"), `^0 events were recorded; 0 still cannot be\.$`)
 	c.fails(1, "no dead letter", "dead-letters", "drop", id)
 	c.fails(1, "no dead letter", "dead-letters", "show", id)
 	c.fails(exitUsage, "give an id, or --all", "dead-letters", "retry")

@@ -91,6 +91,7 @@ func (e *Events) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	if e.CORS.answer(w, r, routes.Events, routes.EventsPrefix, nil) {
 		return nil
 	}
+	defer e.app.use()()
 	r, reading := paceBody(w, r, e.Timeouts)
 	err := e.serve(w, r)
 	reading.finish()

@@ -412,7 +412,6 @@ func TestMisuse(t *testing.T) {
 		{"server's reads", global("wa_server a {\nreads both\n}"), `reads: "both" is neither server nor local`},
 		{"server's media", global("wa_server a {\nmedia_from localhost\n}"), `media_from: "localhost" is no address and no CIDR`},
 		{"deliveries", global("deliver_to localhost"), `"localhost" is no address and no CIDR`},
-		{"no key", global("wa_server a http://x {\ndialect gowa\n}"), "set encryption_key"},
 		{"short key", global("encryption_key secret"), "at least 16 characters"},
 		{"server's credentials", global("wa_server a http://user:secret@x"), "put the admin token in token"},
 		{"DSN", global("primary_db mysql://user:secret@x/y"), "primary"},

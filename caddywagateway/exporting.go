@@ -85,12 +85,9 @@ func exportRange(query url.Values) (from, to time.Time, err error) {
 		}
 	}
 	if text := query.Get("to"); text != "" {
-		var isDate, ok bool
-		if to, isDate, ok = parseMoment(text, location); !ok {
+		var ok bool
+		if _, to, ok = parseMoment(text, location); !ok {
 			return from, to, wrongQuery("to", wrongMoment)
-		}
-		if isDate {
-			to = to.AddDate(0, 0, 1)
 		}
 	}
 	if !to.IsZero() && !from.Before(to) {

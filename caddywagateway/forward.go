@@ -71,6 +71,7 @@ func (x *exchange) pass() error {
 	if x.match.Route.Class != routes.ClassChat {
 		mode = maskJSON
 	}
+	x.leaveDatabases() // it may be a stream that never ends
 	w := x.newAnswerWriter(mode)
 	return x.roundTrip(w, out, b)
 }

@@ -25,7 +25,7 @@ func (a *App) newGate(rules []routes.Rule) *gate.Gate {
 		Events:     a.events,
 		Signatures: a.signatures,
 		Rules:      rules,
-		Ready:      a.databases.ready.Load,
+		Ready:      a.databases.awaitReady,
 	}
 }
 

@@ -176,6 +176,8 @@ type exchange struct {
 	control   *http.ResponseController
 
 	announced *announced // nil until there is something to tell
+
+	leaveDatabases func() // nothing is asked of them or told them any more
 }
 
 // The values of {http.wa_gateway.outcome}.
@@ -196,6 +198,8 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		control: http.NewResponseController(w),
 	}
 	defer x.announceOutcome()
+	x.leaveDatabases = g.app.use()
+	defer x.leaveDatabases()
 	var reading *pacedBody
 	x.r, reading = paceBody(w, r, g.Timeouts)
 	if !hasBody(r) {

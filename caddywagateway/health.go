@@ -122,7 +122,7 @@ func measure(check func() error) dependency {
 
 // checkJournals tells whether outcomes and events can be kept on local disk.
 func (d *databases) checkJournals() dependency {
-	if !d.opened.Load() {
+	if !d.opened.isSet() {
 		return dependency{Status: stateStarting}
 	}
 	state := dependency{Status: stateUp}
@@ -139,7 +139,7 @@ func (d *databases) checkJournals() dependency {
 
 func (a *App) checkDatabase(ctx context.Context, ping func(context.Context) error) dependency {
 	d := measure(func() error { return ping(ctx) })
-	if d.Status == stateUp && !a.databases.ready.Load() {
+	if d.Status == stateUp && !a.databases.ready.isSet() {
 		d.Status = stateStarting
 	}
 	return d

@@ -2,6 +2,7 @@ package caddywagateway
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -12,10 +13,10 @@ import (
 	"github.com/genfity/wa-gateway/store"
 )
 
-// recorders tells whether events can be taken yet: the HTTP app may be faster than
-// ours when both start.
-func (a *App) recorders() (*databases, error) {
-	if !a.databases.opened.Load() {
+// recorders waits until events can be taken: the HTTP app may be faster than ours
+// when both start.
+func (a *App) recorders(ctx context.Context) (*databases, error) {
+	if !a.databases.await(ctx, a.databases.opened) {
 		return nil, unavailable("The gateway is starting; try again in a moment", nil)
 	}
 	return a.databases, nil
@@ -35,7 +36,7 @@ func (e *Events) recordOne(w http.ResponseWriter, r *http.Request, raw []byte) e
 	if err != nil {
 		return eventRefusal(err)
 	}
-	d, err := e.app.recorders()
+	d, err := e.app.recorders(r.Context())
 	if err != nil {
 		return err
 	}
@@ -91,7 +92,7 @@ func (e *Events) recordBatch(w http.ResponseWriter, r *http.Request, raw []byte)
 		out.Rejected = []stats.Rejected{}
 	}
 	if len(batch.Events) > 0 {
-		d, err := e.app.recorders()
+		d, err := e.app.recorders(r.Context())
 		if err != nil {
 			return err
 		}

@@ -38,11 +38,11 @@ func (e *Events) serveHook(w http.ResponseWriter, r *http.Request, grant *gate.G
 	if err != nil {
 		return e.refuseHook(grant, webhookRefusal(err))
 	}
-	d, err := e.app.recorders()
+	d, err := e.app.recorders(r.Context())
 	if err != nil {
 		return err
 	}
-	if !d.ready.Load() {
+	if !d.awaitReady(r.Context()) {
 		return unavailable("The gateway is starting; try again in a moment", nil)
 	}
 	in := &hookReception{app: e.app, server: server, now: time.Now(), hook: waserver.Webhook{

@@ -34,7 +34,7 @@ func (e *Events) recordWebhook(w http.ResponseWriter, r *http.Request, raw []byt
 	if err != nil {
 		return webhookRefusal(err)
 	}
-	d, err := e.app.recorders()
+	d, err := e.app.recorders(r.Context())
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,8 @@ func (e *Events) recordWebhook(w http.ResponseWriter, r *http.Request, raw []byt
 }
 
 // countWebhooks counts those that are events themselves, and marks them as processed.
-// news is how many were not known before.
+// news is how many were not known before. Where the events had to be spooled nothing
+// is said of them: what waits may still turn out to be nobody's.
 func (d *databases) countWebhooks(ctx context.Context, hooks []*store.WebhookEvent, now time.Time) (news int, err error) {
 	var events []stats.Event
 	var of []int
@@ -84,15 +85,15 @@ func (d *databases) countWebhooks(ctx context.Context, hooks []*store.WebhookEve
 		return 0, nil
 	}
 	answer, err := d.events.Record(ctx, events)
-	if err != nil {
+	if err != nil || answer.Spooled {
 		return 0, err
 	}
 	for n, i := range of {
-		if !answer.Spooled && answer.Results[n].Err != nil {
+		if answer.Results[n].Err != nil {
 			continue // nobody's that we know; it is kept all the same
 		}
 		hooks[i].ProcessedAt = &now
-		if answer.Spooled || answer.Results[n].Recorded {
+		if answer.Results[n].Recorded {
 			news++
 		}
 	}

@@ -1,6 +1,8 @@
 package caddywagateway
 
 import (
+	"database/sql"
+	"strings"
 	"testing"
 	"time"
 
@@ -87,6 +89,53 @@ func (s *setup) testWebhookStreams(t *testing.T) {
 	}
 	if got := s.sessionTotals(t, "ev-hook-late"); got != [4]float64{1, 0, 1, 1} {
 		t.Errorf("totals %v", got)
+	}
+}
+
+// TestWebhooksWhoseEventsWait: the webhook is kept, and what it tells is on disk and
+// counted by nobody yet; it may turn out to be nobody's.
+func TestWebhooksWhoseEventsWait(t *testing.T) {
+	d := storetest.New(t, storetest.PostgresPrisma)
+	s := &setup{wa: newWARecorder(t), db: openStore(t, d.DSN)}
+	seed(t, s.db)
+	l, dsn := newLink(t, d.DSN, true)
+	primary := "sqlite://" + t.TempDir() + "/primary.db"
+	s.gateway = startCaddy(t, caddyfileFor(dsn, s.wa.URL, "sqlite://{DIR}/primary.db", primary))
+	s.ready()
+	l.cut()
+	mine := eventOf(alice, aliceSession, "waits", "delivered", time.Now())
+	nobodys := eventOf("nobody", "nothing", "waits", "delivered", time.Now())
+	for _, event := range []string{mine, nobodys} {
+		res := s.call("POST", "/events/webhook", event, nil)
+		res.wantAnswer(t, 200, "Webhook recorded")
+		if res.at("data", "recorded") != true || res.at("data", "counted") != false {
+			t.Error(res.text)
+		}
+	}
+	kept := func(where string) (n int) {
+		db, err := sql.Open("sqlite3", "file:"+strings.TrimPrefix(primary, "sqlite://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		if err := db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM wa_gateway_webhook_events WHERE "+where).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := kept("processed_at IS NOT NULL"); n != 0 {
+		t.Errorf("%d webhooks are said to be processed", n)
+	}
+	l.mend()
+	eventually(t, "the event", func() bool { return s.sessionTotals(t, aliceSession) == [4]float64{1, 0, 1, 0} })
+	eventually(t, "the dead letter", func() bool { return d.Count(t, "wa_gateway.dead_letters", "true") == 1 })
+	if n := kept("processed_at IS NULL"); n != 2 {
+		t.Errorf("%d webhooks are kept unprocessed", n)
+	}
+	// Told once more, it is known to be counted.
+	res := s.call("POST", "/events/webhook", mine, nil)
+	if res.at("data", "duplicate") != true || res.at("data", "counted") != false || kept("processed_at IS NOT NULL") != 1 {
+		t.Error(res.text)
 	}
 }
 

@@ -98,7 +98,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 // until the next.
 func (p *poller) round(ctx context.Context, s *WAServer) error {
 	d := p.app.databases
-	if !d.ready.Load() {
+	if !d.ready.isSet() {
 		return nil
 	}
 	after := ""

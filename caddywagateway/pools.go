@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -26,7 +25,7 @@ type databases struct {
 	transactional *store.Transactional
 	primary       *store.Primary
 	directory     *directory.Directory
-	// events and webhooks are there once opened is true.
+	// events and webhooks are there once opened is set.
 	events   *eventRecorder
 	webhooks *webhookRecorder
 
@@ -38,8 +37,9 @@ type databases struct {
 	cancel   context.CancelFunc
 	done     chan struct{}
 
-	opened atomic.Bool // events can be taken
-	ready  atomic.Bool // the databases can be asked
+	opened *latch // events can be taken
+	ready  *latch // the databases can be asked
+	late   *latch // nobody waits for these any more
 }
 
 // databaseSettings are what makes two configurations share their databases.
@@ -82,7 +82,10 @@ func acquireDatabases(settings databaseSettings, logger *zap.Logger) (*databases
 }
 
 func newDatabases(settings databaseSettings, logger *zap.Logger) (*databases, error) {
-	d := &databases{settings: settings, logger: logger, done: make(chan struct{})}
+	d := &databases{
+		settings: settings, logger: logger, done: make(chan struct{}),
+		opened: newLatch(), ready: newLatch(), late: newLatch(),
+	}
 	db, err := store.Open(settings.transactional)
 	if err != nil {
 		return nil, fmt.Errorf("transactional database: %w", err)
@@ -118,13 +121,15 @@ func (d *databases) run() error {
 			close(d.done)
 			return
 		}
-		d.opened.Store(true)
+		d.opened.set()
+		patience := time.AfterFunc(startPatience, d.late.set)
 		go func() {
 			defer close(d.done)
+			defer patience.Stop()
 			if !d.bringUpUntilReady() {
 				return
 			}
-			d.ready.Store(true)
+			d.ready.set()
 			var sweeps sync.WaitGroup
 			sweeps.Go(func() { d.sweep(d.ctx) })
 			d.directory.Watch(d.ctx)
@@ -224,8 +229,8 @@ func (d *databases) logMigration(database string, report *store.MigrateReport) {
 		zap.Strings("missing_tables", report.MissingTables))
 }
 
-// drainTimeout bounds how long the last events may take to reach the databases
-// when the gateway stops. What does not stays in the journals.
+// drainTimeout bounds how long what waits may take to reach the databases when their
+// last user lets go. What does not stays in the journals, which the log tells of.
 const drainTimeout = 10 * time.Second
 
 // Destruct implements caddy.Destructor: it writes what is still queued and
@@ -235,7 +240,7 @@ func (d *databases) Destruct() error {
 	defer cancel()
 	d.start.Do(func() { close(d.done) }) // never run: nothing to wait for
 	var errs []error
-	if d.opened.Load() {
+	if d.opened.isSet() {
 		errs = append(errs, d.closeRecorders(ctx))
 	}
 	d.cancel()
@@ -244,7 +249,7 @@ func (d *databases) Destruct() error {
 	case <-ctx.Done():
 		errs = append(errs, errors.New("databases: still starting at the end of the time to stop"))
 	}
-	if d.ready.Load() {
+	if d.ready.isSet() {
 		errs = append(errs, d.directory.FlushUsed(ctx))
 	}
 	d.directory.Close()

@@ -69,10 +69,11 @@ func (d *databases) openRecorders() error {
 }
 
 // once keeps a database from being asked before its tables are up to date: what a
-// table that is not there answers would look like a defect of the events.
+// table that is not there answers would look like a defect of the events. That is
+// waited for while it comes up, so that nothing is spooled for the moment it takes.
 func once[T, R any](d *databases, commit func(context.Context, []T) ([]R, error)) func(context.Context, []T) ([]R, error) {
 	return func(ctx context.Context, items []T) ([]R, error) {
-		if !d.ready.Load() {
+		if !d.awaitReady(ctx) {
 			return nil, store.ErrNotReady
 		}
 		return commit(ctx, items)

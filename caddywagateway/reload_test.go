@@ -1,10 +1,12 @@
 package caddywagateway
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -13,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -134,6 +137,152 @@ func TestReloadUnderLoad(t *testing.T) {
 		t.Errorf("the pools hold %d things: databases, limiter and sandbox are three", n)
 	}
 	eventually(t, "the goroutines to end", func() bool { return goroutines() <= before+2 }) // a connection more to the database
+}
+
+// TestReloadBetweenJournals: reloads that open other databases, or the same ones with
+// another journal, refuse nobody while these come up, and leave nothing in the journal
+// that is not looked at any more.
+func TestReloadBetweenJournals(t *testing.T) {
+	const reloads, senders = 8, 3
+	for _, kind := range []storetest.Kind{storetest.SQLite, storetest.PostgresPrisma} {
+		t.Run(string(kind), func(t *testing.T) {
+			d := storetest.New(t, kind)
+			s := &setup{wa: newWARecorder(t), db: openStore(t, d.DSN)}
+			seed(t, s.db)
+			config := func(i int) string {
+				return caddyfileFor(d.DSN, s.wa.URL, "{DIR}/journal", fmt.Sprintf("{DIR}/journal-%d", i%2), "{APP}", "rate_limit 100000 1h")
+			}
+			s.gateway = startCaddy(t, config(0))
+			s.ready()
+
+			var sent, told atomic.Int64
+			var stop atomic.Bool
+			var running sync.WaitGroup
+			try := func(done *atomic.Int64, path, body string, header ...string) {
+				res, err := s.try("POST", path, body, append(header, "Connection", "close"))
+				if err != nil {
+					return // as in TestReloadUnderLoad
+				}
+				if res.status != 200 { // spooled perhaps, by a machine that is busy
+					t.Errorf("%s: %d %s", path, res.status, res.text)
+					stop.Store(true)
+					return
+				}
+				done.Add(1)
+			}
+			for n := range senders {
+				running.Go(func() {
+					for !stop.Load() {
+						try(&sent, "/api/wa/send-message", hello, as(alice, aliceSession)...)
+					}
+				})
+				running.Go(func() {
+					for i := 0; !stop.Load(); i++ {
+						try(&told, "/events/message", eventOf(alice, aliceOther, fmt.Sprintf("%d-%d", n, i), "failed", time.Now()))
+					}
+				})
+			}
+			for i := range reloads {
+				beforeSent, beforeTold := sent.Load(), told.Load()
+				s.load(config(i + 1))
+				if i%3 == 0 { // at once
+					s.load(config(i))
+					s.load(config(i + 1))
+				}
+				eventually(t, "messages and events between two reloads", func() bool {
+					return stop.Load() || sent.Load() > beforeSent && told.Load() > beforeTold
+				})
+				eventually(t, "the journal that is not looked at any more to be empty", func() bool {
+					left, _ := filepath.Glob(filepath.Join(s.dir, fmt.Sprintf("journal-%d", i%2), "*", "instance-*"))
+					return len(left) == 0
+				})
+			}
+			stop.Store(true)
+			running.Wait()
+			eventually(t, "all of them", func() bool {
+				return s.sessionTotals(t, aliceSession)[0] >= float64(sent.Load()) && s.sessionTotals(t, aliceOther)[1] >= float64(told.Load())
+			})
+			if text := s.written.read(t); strings.Contains(text, "waits on local disk") {
+				t.Error("something was left on disk")
+			}
+		})
+	}
+}
+
+// TestReloadWhileAMessageIsUnderWay: its outcome is recorded by the configuration that
+// took it, though another one has other databases by then.
+func TestReloadWhileAMessageIsUnderWay(t *testing.T) {
+	d := storetest.New(t, storetest.SQLite)
+	s := newSetup(t, d)
+	asked, answer := make(chan struct{}), make(chan struct{})
+	s.wa.respond(func(w http.ResponseWriter, _ *http.Request) {
+		close(asked)
+		<-answer
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, `{"success":true,"data":{"message_id":"under-way"}}`)
+	})
+	sent := make(chan response, 1)
+	go func() {
+		res, err := s.try("POST", "/api/wa/send-message", hello, as(alice, aliceSession))
+		if err != nil {
+			t.Error(err)
+		}
+		sent <- res
+	}()
+	<-asked
+	s.load(caddyfileFor(d.DSN, s.wa.URL, "{DIR}/journal", "{DIR}/another"))
+	if n := pooled(); n != 4 {
+		t.Errorf("the pools hold %d things: the databases of before are still in use", n)
+	}
+	close(answer)
+	if res := <-sent; res.status != http.StatusOK {
+		t.Errorf("%d %s", res.status, res.text)
+	}
+	eventually(t, "its outcome", func() bool { return s.sessionTotals(t, aliceSession)[0] == 1 })
+	eventually(t, "the databases of before to be let go", func() bool { return pooled() == 3 })
+	if left, _ := filepath.Glob(filepath.Join(s.dir, "journal", "*", "instance-*")); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestWaitingForTheDatabases: whoever comes while the databases come up waits a bounded
+// time, no longer than they want to, and for nothing once that is known to be in vain.
+func TestWaitingForTheDatabases(t *testing.T) {
+	took := func(ctx context.Context, d *databases) (time.Duration, bool) {
+		begin := time.Now()
+		ready := d.awaitReady(ctx)
+		return time.Since(begin), ready
+	}
+	fresh := func() *databases {
+		return &databases{opened: newLatch(), ready: newLatch(), late: newLatch(), done: make(chan struct{})}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		d := fresh()
+		if waited, ready := took(t.Context(), d); ready || waited != startPatience {
+			t.Errorf("nobody starts them: %v, %v", ready, waited)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if waited, ready := took(ctx, d); ready || waited != time.Second {
+			t.Errorf("an impatient one: %v, %v", ready, waited)
+		}
+		time.AfterFunc(time.Second, d.ready.set)
+		if waited, ready := took(t.Context(), d); !ready || waited != time.Second {
+			t.Errorf("they come up: %v, %v", ready, waited)
+		}
+		d = fresh()
+		time.AfterFunc(time.Second, d.late.set)
+		for i, want := range []time.Duration{time.Second, 0} {
+			if waited, ready := took(t.Context(), d); ready || waited != want {
+				t.Errorf("they do not come up, %d: %v, %v", i, ready, waited)
+			}
+		}
+		d = fresh()
+		close(d.done)
+		if waited, ready := took(t.Context(), d); ready || waited != 0 {
+			t.Errorf("they have ended: %v, %v", ready, waited)
+		}
+	})
 }
 
 func TestStopLeavesNothing(t *testing.T) {

@@ -58,6 +58,9 @@ func parseSeries(query url.Values, now time.Time) (*seriesQuery, error) {
 	if errors.Is(err, stats.ErrTooManyBuckets) {
 		return nil, wrongQuery("from", "and to are too far apart: a series has at most "+strconv.Itoa(maxBuckets)+" hours or days")
 	}
+	if err == nil && !inCalendar(q.buckets[len(q.buckets)-1].End) {
+		return nil, wrongQuery("to", "is too late: a series ends before the year 10000")
+	}
 	return q, err
 }
 
@@ -80,12 +83,9 @@ func parseZone(name string) (*time.Location, error) {
 func (q *seriesQuery) bounds(query url.Values, now time.Time) (from, to time.Time, err error) {
 	to = now
 	if text := query.Get("to"); text != "" {
-		at, isDate, ok := parseMoment(text, q.location)
-		if !ok {
+		var ok bool
+		if _, to, ok = parseMoment(text, q.location); !ok {
 			return from, to, wrongQuery("to", wrongMoment)
-		}
-		if to = at; isDate {
-			to = at.AddDate(0, 0, 1)
 		}
 	}
 	from = to.Add(-defaultDays)
@@ -93,11 +93,10 @@ func (q *seriesQuery) bounds(query url.Values, now time.Time) (from, to time.Tim
 		from = to.Add(-defaultHours)
 	}
 	if text := query.Get("from"); text != "" {
-		at, _, ok := parseMoment(text, q.location)
-		if !ok {
+		var ok bool
+		if from, _, ok = parseMoment(text, q.location); !ok {
 			return from, to, wrongQuery("from", wrongMoment)
 		}
-		from = at
 	}
 	if !from.Before(to) {
 		return from, to, wrongQuery("from", "must be before to")
@@ -107,12 +106,29 @@ func (q *seriesQuery) bounds(query url.Values, now time.Time) (from, to time.Tim
 
 const wrongMoment = "must be a date such as 2026-01-31, or a time such as 2026-01-31T08:00:00Z"
 
-func parseMoment(text string, location *time.Location) (at time.Time, isDate, ok bool) {
-	if at, err := time.ParseInLocation(time.DateOnly, text, location); err == nil {
-		return at, true, inCalendar(at)
+// parseMoment reads a time, or a date, which goes from its start to its end.
+func parseMoment(text string, location *time.Location) (start, end time.Time, ok bool) {
+	if date, err := time.Parse(time.DateOnly, text); err == nil {
+		start, end = dayIn(date, location)
+		return start, end, inCalendar(start)
 	}
 	at, err := time.Parse(time.RFC3339, text)
-	return at, false, err == nil && inCalendar(at)
+	return at, at, err == nil && inCalendar(at)
+}
+
+// dayIn finds a date in a location. Where clocks are set at midnight it may begin or
+// end at another hour, so it is looked for from its noon; one that was left out, as
+// where the date line was moved, is empty.
+func dayIn(date time.Time, location *time.Location) (start, end time.Time) {
+	noon := time.Date(date.Year(), date.Month(), date.Day(), 12, 0, 0, 0, location)
+	start, end = stats.Day.Start(noon), stats.Day.Next(noon)
+	switch day := noon.Format(time.DateOnly); {
+	case day < date.Format(time.DateOnly):
+		return end, end
+	case day > date.Format(time.DateOnly):
+		return start, start
+	}
+	return start, end
 }
 
 // inCalendar keeps times within what both databases can compare.

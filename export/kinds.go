@@ -28,7 +28,7 @@ var Messages = Kind[store.ExportedMessage]{[]column[store.ExportedMessage]{
 	{"to", func(r *store.ExportedMessage) any { return r.Message.To }},
 	{"type", func(r *store.ExportedMessage) any { return r.Message.Type }},
 	{"status", func(r *store.ExportedMessage) any { return status(r) }},
-	{"first_at", func(r *store.ExportedMessage) any { return r.Message.FirstAt }},
+	{"first_at", func(r *store.ExportedMessage) any { return r.Message.BeganAt() }},
 	{"sent_at", func(r *store.ExportedMessage) any { return r.Message.SentAt }},
 	{"delivered_at", func(r *store.ExportedMessage) any { return r.Message.DeliveredAt }},
 	{"read_at", func(r *store.ExportedMessage) any { return r.Message.ReadAt }},

@@ -47,8 +47,8 @@ type Gate struct {
 	Signatures *signature.Verifier
 	// Rules are calls outside the endpoint table that the operator allows.
 	Rules []routes.Rule
-	// Ready tells whether the databases can be asked.
-	Ready func() bool
+	// Ready tells whether the databases can be asked. It may wait for that.
+	Ready func(context.Context) bool
 }
 
 // Request is all that the gate looks at of an HTTP request.
@@ -130,7 +130,7 @@ func (g *Gate) Admit(ctx context.Context, r *Request) (*Grant, error) {
 		g.hook(ctx, r, grant)
 		return grant, nil
 	}
-	if !g.Ready() {
+	if !g.Ready(ctx) {
 		return grant, ErrStarting
 	}
 	switch grant.Match.Route.Class {

@@ -90,7 +90,7 @@ func newTestGate(t *testing.T) (*Gate, *fakeDirectory) {
 	return &Gate{
 		Directory: d, Failures: guard.NewFailures(guard.FailuresOptions{Max: 1000}), HookFailures: guard.NewFailures(guard.FailuresOptions{Max: 1000}),
 		Admin: NewTokens("admin"), Events: NewTokens("events"), Signatures: signatures,
-		Rules: []routes.Rule{rule}, Ready: func() bool { return true },
+		Rules: []routes.Rule{rule}, Ready: func(context.Context) bool { return true },
 	}, d
 }
 
@@ -297,11 +297,11 @@ func TestOrderOfRefusals(t *testing.T) {
 		_, err := g.Admit(t.Context(), request("POST", "/api/wa/send-message", "Authorization", "Bearer key", "X-Session-ID", "b1"))
 		return err
 	}
-	g.Ready = func() bool { return false }
+	g.Ready = func(context.Context) bool { return false }
 	if err := call(); !errors.Is(err, ErrStarting) || len(d.asked) != 0 {
 		t.Errorf("while starting: %v, asked for %v", err, d.asked)
 	}
-	g.Ready = func() bool { return true }
+	g.Ready = func(context.Context) bool { return true }
 	d.unsubscribed = true
 	if err := call(); !errors.Is(err, ErrNoSubscription) {
 		t.Errorf("without a subscription: %v", err)

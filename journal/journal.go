@@ -67,8 +67,9 @@ type Options struct {
 
 // Stats tell what waits.
 type Stats struct {
-	Records  int64 // appended by this instance and not acknowledged; those taken over count in Bytes only
-	Bytes    int64 // not acknowledged
+	Dir      string // the folder in which each instance has its own
+	Records  int64  // appended by this instance and not acknowledged; those taken over count in Bytes only
+	Bytes    int64  // not acknowledged
 	MaxBytes int64
 	Files    int
 	// Full means that records that are not urgent are refused, or will be within
@@ -179,6 +180,7 @@ func (j *Journal) Stats() Stats {
 	defer j.mu.Unlock()
 	soon := j.waiting + min(fullMargin, j.opts.MaxBytes/16)
 	s := Stats{
+		Dir:     j.dir,
 		Records: j.records, Bytes: j.waiting, MaxBytes: j.opts.MaxBytes, Files: len(j.queue),
 		Full: soon > j.opts.MaxBytes, UrgentFull: soon > j.opts.MaxBytes+j.opts.Reserve,
 		Err: j.appendErr, Corrupt: j.corrupt, TakenOver: j.takenOver,

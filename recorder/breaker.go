@@ -48,6 +48,7 @@ func (r *Recorder[T, R]) knownAway(now time.Time) bool {
 func (r *Recorder[T, R]) lost(now time.Time, cause error) {
 	r.breaker.retryAt = now.Add(r.backoff(r.breaker.failures))
 	r.breaker.failures++
+	r.lastTry = time.Time{}
 	r.open(now, cause)
 }
 

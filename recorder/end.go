@@ -12,8 +12,9 @@ func (r *Recorder[T, R]) over(now time.Time) bool {
 		return false
 	}
 	if r.breaker.away {
-		// All that is left is on disk, and on its way there is no hurry.
-		return true
+		// All that is left is on disk. The next gateway need not look there, so
+		// whether the database is back is asked once more.
+		return !now.Before(r.lastTry) || len(r.inflight) == 0 && len(r.loaded) == 0 && !r.unread
 	}
 	if len(r.inflight) > 0 || r.burying {
 		return false

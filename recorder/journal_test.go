@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/genfity/wa-gateway/journal"
 	"github.com/genfity/wa-gateway/recorder"
 	"github.com/genfity/wa-gateway/stats"
@@ -190,7 +192,8 @@ func TestCloseLeavesOnDiskWhatTheDatabaseDoesNotTake(t *testing.T) {
 			if took := time.Since(begin); took > recorder.DefaultPatience {
 				t.Errorf("took %v", took)
 			}
-			if last := g.logs.All()[g.logs.Len()-1]; last.ContextMap()["count"] != int64(2) {
+			last := g.logs.All()[g.logs.Len()-1]
+			if last.Level != zap.WarnLevel || last.ContextMap()["count"] != int64(2) || last.ContextMap()["folder"] != dir {
 				t.Errorf("logged %v", last)
 			}
 			g = newRig(t, dir, options{}, journal.Options{})
@@ -204,6 +207,30 @@ func TestCloseLeavesOnDiskWhatTheDatabaseDoesNotTake(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A database that is back when the gateway ends takes what waits, though its next turn
+// would have been later.
+func TestCloseTriesOnceMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		g := newRig(t, dir, options{RetryMin: time.Hour, RetryMax: time.Hour, MaxBatch: 2}, journal.Options{})
+		g.ledger.away()
+		g.later(t, "a", "b", "c")
+		time.Sleep(time.Second)
+		g.later(t, "d", "e")
+		g.ledger.setRefuse(nil)
+		if err := g.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		g.wantIDs(t, "a", "b", "c", "d", "e")
+		if n := left(t, dir); n != 0 {
+			t.Errorf("%d bytes left", n)
+		}
+		if said := g.logs.FilterMessageSnippet("waits on local disk").All(); len(said) != 0 {
+			t.Errorf("logged %v", said)
+		}
+	})
 }
 
 // With two transactions at a time the second may end before the first; the journal

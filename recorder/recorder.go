@@ -61,6 +61,7 @@ type Recorder[T, R any] struct {
 
 	mu      sync.Mutex
 	closing bool
+	lastTry time.Time // until then a database that is away is tried once more before the end
 	breaker breaker
 
 	calls    []*call[T, R]  // in the order of their turns
@@ -140,11 +141,14 @@ const abortGrace = time.Second
 
 // Close refuses what comes from now on, records what waits, and closes the
 // journal. What is on local disk is left there for the next start when ctx ends
-// or while the database is away. An error means that something that was only in
-// memory is lost.
+// or while the database is away; one that was is tried once more. An error means
+// that something that was only in memory is lost.
 func (r *Recorder[T, R]) Close(ctx context.Context) error {
 	r.mu.Lock()
-	r.closing = true
+	if !r.closing {
+		r.closing = true
+		r.lastTry, r.breaker.retryAt = time.Now().Add(r.opts.Patience), time.Time{}
+	}
 	r.signal()
 	r.mu.Unlock()
 
@@ -173,8 +177,9 @@ func (r *Recorder[T, R]) closeJournal() error {
 		return nil
 	}
 	if s := r.opts.Journal.Stats(); s.Bytes > 0 {
-		r.opts.Logger.Info("what was not recorded yet waits on local disk for the next start",
-			zap.Int64("count", s.Records), zap.Int64("bytes", s.Bytes))
+		r.opts.Logger.Warn("what was not recorded yet waits on local disk: "+
+			"it is recorded when a gateway with the same journal and the same database runs again",
+			zap.String("folder", s.Dir), zap.Int64("count", s.Records), zap.Int64("bytes", s.Bytes))
 	}
 	if err := r.opts.Journal.Close(); err != nil {
 		return fmt.Errorf("closing the journal: %w", err)

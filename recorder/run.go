@@ -235,6 +235,9 @@ func (r *Recorder[T, R]) take(now time.Time) (b *batch[T, R], wait time.Duration
 		soonest(r.shelterAt)
 	}
 	soonest(r.hangAt())
+	if r.closing && r.breaker.away && r.lastTry.After(now) {
+		soonest(r.lastTry)
+	}
 	if due == never {
 		return nil, forever
 	}

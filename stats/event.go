@@ -49,20 +49,31 @@ type Event struct {
 	// At is when it happened: UTC, truncated to Resolution.
 	At time.Time
 	// FirstAt is when the message began, where that is known better than by At;
-	// zero: At. It decides whether the message is from before a reset, and to which
-	// hour it belongs, and has no part in sent against failed.
+	// zero: At, or the end of the second that it names (see first). It decides whether
+	// the message is from before a reset, and to which hour it belongs, and has no part
+	// in sent against failed.
 	FirstAt time.Time
 	// Error says why a message failed. Only a failed event's is kept.
 	Error string
 }
 
-// first is when what e tells of its message began.
+// first is when what e tells of its message began. WA servers cut their times to
+// whole seconds: such a time names a second, and stands for the end of it. Anything
+// finer that is told of the message is earlier than that, and decides. If it stood for
+// the beginning, a message that was sent just after a reset would seem to be from
+// before it.
 func (e Event) first() time.Time {
-	if e.FirstAt.IsZero() {
-		return e.At
+	switch {
+	case !e.FirstAt.IsZero():
+		return e.FirstAt
+	case wholeSecond(e.At):
+		return e.At.Add(time.Second - Resolution)
 	}
-	return e.FirstAt
+	return e.At
 }
+
+// wholeSecond reports whether at has no fraction of a second.
+func wholeSecond(at time.Time) bool { return at.Nanosecond() == 0 }
 
 // Normal returns e as it is kept: its time in UTC and truncated to Resolution,
 // its texts such that both databases can store them. Events from ParseEvent are

@@ -13,9 +13,14 @@ type Message struct {
 	// move the time at which it happened.
 	DeliveredAt time.Time
 	ReadAt      time.Time
-	// FirstAt is the earliest time of any event. It decides whether the
-	// message is from before a reset, and to which hour it belongs.
+	// FirstAt is the earliest time of any event; one that names a second only counts
+	// as the end of it. It decides whether the message is from before a reset, and to
+	// which hour it belongs.
 	FirstAt time.Time
+	// LastAt is the latest time of any event, a repeated receipt's too. It has no part
+	// in what is counted: as long as that event could be told again, the message has to
+	// be remembered.
+	LastAt time.Time
 
 	// Error is that of the latest failure; of several at the same time the
 	// greatest in byte order.
@@ -28,7 +33,7 @@ type Message struct {
 
 // Message returns what e alone says about its message.
 func (e Event) Message() Message {
-	m := Message{FirstAt: e.first(), To: e.To, Type: e.Type}
+	m := Message{FirstAt: e.first(), LastAt: e.At, To: e.To, Type: e.Type}
 	switch e.Status {
 	case Sent:
 		m.SentAt = e.At
@@ -52,12 +57,11 @@ func (m Message) Merge(o Message) Message {
 	case o.FailedAt.Equal(m.FailedAt):
 		m.Error = max(m.Error, o.Error)
 	}
-	if o.SentAt.After(m.SentAt) {
-		m.SentAt = o.SentAt
-	}
+	m.SentAt = latest(m.SentAt, o.SentAt)
 	m.DeliveredAt = earliest(m.DeliveredAt, o.DeliveredAt)
 	m.ReadAt = earliest(m.ReadAt, o.ReadAt)
 	m.FirstAt = earliest(m.FirstAt, o.FirstAt)
+	m.LastAt = latest(m.LastAt, o.LastAt)
 	m.To = max(m.To, o.To)
 	m.Type = max(m.Type, o.Type)
 	return m
@@ -68,7 +72,7 @@ func (m Message) Merge(o Message) Message {
 func (m Message) Equal(o Message) bool {
 	return m.SentAt.Equal(o.SentAt) && m.FailedAt.Equal(o.FailedAt) &&
 		m.DeliveredAt.Equal(o.DeliveredAt) && m.ReadAt.Equal(o.ReadAt) &&
-		m.FirstAt.Equal(o.FirstAt) &&
+		m.FirstAt.Equal(o.FirstAt) && m.LastAt.Equal(o.LastAt) &&
 		m.Error == o.Error && m.To == o.To && m.Type == o.Type
 }
 
@@ -120,6 +124,15 @@ func (m Message) At() time.Time {
 	return earliest(m.DeliveredAt, m.ReadAt)
 }
 
+// BeganAt is FirstAt as it was told: a second of which nothing finer is known is
+// shown as such.
+func (m Message) BeganAt() time.Time {
+	if second := m.FirstAt.Truncate(time.Second); m.FirstAt.Sub(second) == time.Second-Resolution {
+		return second
+	}
+	return m.FirstAt
+}
+
 // Slot is the beginning of the slot to which m belongs, in UTC: that in which
 // the first thing told of it happened, whatever comes later.
 func (m Message) Slot() time.Time {
@@ -146,6 +159,14 @@ func (m Message) Counts() Counts {
 
 func (m Message) arrived() bool {
 	return !m.DeliveredAt.IsZero() || !m.ReadAt.IsZero()
+}
+
+// latest returns the later of two times, of which a zero one does not count.
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // earliest returns the earlier of two times, of which a zero one does not

@@ -77,6 +77,7 @@ var genEvent = rapid.Custom(func(t *rapid.T) stats.Event {
 	e := told(
 		rapid.SampledFrom([]stats.Status{stats.Sent, stats.Failed, stats.Delivered, stats.Read}).Draw(t, "status"),
 		rapid.IntRange(1, 6).Draw(t, "second"))
+	e.At = e.At.Add(time.Duration(rapid.IntRange(0, 1).Draw(t, "fraction")) * 400 * time.Millisecond)
 	e.Error = rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "error")
 	e.To = rapid.SampledFrom([]string{"", "628123", "628999"}).Draw(t, "to")
 	e.Type = rapid.SampledFrom([]string{"", "image", "text"}).Draw(t, "type")
@@ -93,7 +94,7 @@ func modelPlace(events []stats.Event) (slot time.Time, kind string) {
 	for i, e := range events {
 		began := e.FirstAt
 		if began.IsZero() {
-			began = e.At
+			began = e.At // or later in that second, which is of the same slot
 		}
 		if i == 0 || began.Before(first) {
 			first = began
@@ -173,6 +174,47 @@ func TestAnyShuffleTellsTheSame(t *testing.T) {
 			t.Fatalf("shuffled: %+v\n in order: %+v", merged, once)
 		}
 	})
+}
+
+// A whole second that a WA server tells is any moment of it, until something finer is
+// told; and is shown as it was told.
+func TestWhenAMessageBegan(t *testing.T) {
+	whole, fine, known := told(stats.Sent, 5), told(stats.Delivered, 5), told(stats.Sent, 5)
+	fine.At = at(5).Add(400 * time.Millisecond)
+	known.FirstAt = at(5).Add(300 * time.Millisecond)
+	exactly := told(stats.Sent, 5)
+	exactly.FirstAt = at(5)
+	for _, tt := range []struct {
+		name         string
+		events       []stats.Event
+		first, began time.Time
+	}{
+		{"a second", []stats.Event{whole}, at(6).Add(-stats.Resolution), at(5)},
+		{"a time", []stats.Event{fine}, fine.At, fine.At},
+		{"both", []stats.Event{whole, fine}, fine.At, fine.At},
+		{"known otherwise", []stats.Event{fine, known, whole}, known.FirstAt, known.FirstAt},
+		{"known to be a second's beginning", []stats.Event{fine, exactly}, at(5), at(5)},
+		{"the second before", []stats.Event{fine, told(stats.Sent, 4)}, at(5).Add(-stats.Resolution), at(4)},
+		{"nothing", nil, time.Time{}, time.Time{}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := fold(tt.events...)
+			if !m.FirstAt.Equal(tt.first) || !m.BeganAt().Equal(tt.began) {
+				t.Errorf("began at %v, shown as %v; want %v and %v", m.FirstAt, m.BeganAt(), tt.first, tt.began)
+			}
+			if len(tt.events) > 0 && m.Slot() != at(5).Truncate(stats.Slot) {
+				t.Errorf("belongs to %v", m.Slot())
+			}
+		})
+	}
+}
+
+// Repeated receipts do not move the times that are shown, and are remembered.
+func TestMessageKnowsWhatWasToldLast(t *testing.T) {
+	m := fold(told(stats.Read, 7), told(stats.Delivered, 2), told(stats.Delivered, 9), told(stats.Sent, 1), told(stats.Read, 8))
+	if m.DeliveredAt != at(2) || m.ReadAt != at(7) || m.LastAt != at(9) {
+		t.Errorf("got %+v", m)
+	}
 }
 
 func TestMergeAlgebra(t *testing.T) {

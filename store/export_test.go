@@ -51,6 +51,9 @@ func rollupsOf(t *testing.T, tr *store.Transactional, f store.ExportFilter) []st
 	return list
 }
 
+// end is the end of a second that was told without parts of it.
+func end(seconds float64) time.Time { return after(seconds).Add(time.Second - stats.Resolution) }
+
 func TestExport(t *testing.T) {
 	each(t, func(t *testing.T, d *storetest.Database, tr *store.Transactional) {
 		addUser(t, tr, "u")
@@ -98,11 +101,11 @@ func TestExport(t *testing.T) {
 			return store.ExportedMessage{UserID: user, SessionID: session, MessageID: id, Outcome: outcome, Message: m}
 		}
 		wantMessages := []store.ExportedMessage{
-			message("u", "b", "gone", stats.OutcomeNone, stats.Message{FirstAt: after(1), SentAt: after(1)}),
-			message("u", "a", "1", stats.OutcomeSent, stats.Message{FirstAt: after(10), SentAt: after(10), DeliveredAt: after(11), ReadAt: after(12.000001)}),
-			message("u", "a", "2", stats.OutcomeFailed, stats.Message{FirstAt: after(20), FailedAt: after(20), Error: "no such number", Type: "image"}),
-			message("u", "b", "3", stats.OutcomeSent, stats.Message{FirstAt: after(3 * day), SentAt: after(3 * day)}),
-			message("v", "c", "4", stats.OutcomeSent, stats.Message{FirstAt: after(4 * day), DeliveredAt: after(4 * day)}),
+			message("u", "b", "gone", stats.OutcomeNone, stats.Message{FirstAt: end(1), SentAt: after(1)}),
+			message("u", "a", "1", stats.OutcomeSent, stats.Message{FirstAt: end(10), SentAt: after(10), DeliveredAt: after(11), ReadAt: after(12.000001)}),
+			message("u", "a", "2", stats.OutcomeFailed, stats.Message{FirstAt: end(20), FailedAt: after(20), Error: "no such number", Type: "image"}),
+			message("u", "b", "3", stats.OutcomeSent, stats.Message{FirstAt: end(3 * day), SentAt: after(3 * day)}),
+			message("v", "c", "4", stats.OutcomeSent, stats.Message{FirstAt: end(4 * day), DeliveredAt: after(4 * day)}),
 		}
 		if !reflect.DeepEqual(messages, wantMessages) {
 			t.Errorf("messages:\n got %+v\nwant %+v", messages, wantMessages)

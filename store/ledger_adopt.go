@@ -129,27 +129,36 @@ func (t *Transactional) keepStatistics(q *gorm.DB, s *foreignSchema, sessionID s
 // if another application deletes the session.
 func (t *Transactional) AdoptStatistics(ctx context.Context) (int64, error) {
 	var adopted int64
-	err := t.tx(ctx, func(q *gorm.DB, s *foreignSchema) error {
-		adopted = 0
-		if !s.hasTable(tableStats) {
-			return nil
-		}
-		unseen := ` FROM ` + s.table(tableStats) + ` f WHERE NOT EXISTS (SELECT 1 FROM ` + t.db.own("session_stats") + ` o
-			WHERE o.user_id = f.` + s.col(tableStats, "user_id") + ` AND o.session_id = f.` + s.col(tableStats, "session_id") + `)`
-		user := t.db.bytewise("f." + s.col(tableStats, "user_id"))
-		session := t.db.bytewise("f." + s.col(tableStats, "session_id"))
-		if err := t.lockUsers(q, `SELECT DISTINCT `+user+` AS user_id`+unseen); err != nil {
-			return err
-		}
-		sent, failed, lastSent, lastFailed := t.foreignTotals(s)
-		done := q.Exec(`INSERT INTO `+t.db.own("session_stats")+`
-				(user_id, session_id, base_sent, base_failed, base_last_sent_at, base_last_failed_at, reset_at, updated_at)
-			SELECT `+user+`, `+session+`, `+sent+`, `+failed+`, `+lastSent+`, `+lastFailed+`,
-				(SELECT u.reset_at FROM `+t.db.own("user_stats")+` u WHERE u.user_id = f.`+s.col(tableStats, "user_id")+`), `+t.db.ownTime()+
-			unseen+` ORDER BY `+user+`, `+session+`
-			ON CONFLICT (user_id, session_id) DO NOTHING`, t.db.ownTimeArg(t.now()))
-		adopted = done.RowsAffected
-		return done.Error
+	err := t.tx(ctx, func(q *gorm.DB, s *foreignSchema) (err error) {
+		adopted, err = t.adoptForeign(q, s, "")
+		return err
 	})
 	return adopted, failure("take over statistics", err)
+}
+
+// adoptForeign takes over what the foreign table holds of one user, or of all, and
+// locks user_stats of those of whom there was something.
+func (t *Transactional) adoptForeign(q *gorm.DB, s *foreignSchema, userID string) (int64, error) {
+	if !s.hasTable(tableStats) {
+		return 0, nil
+	}
+	user := "f." + s.col(tableStats, "user_id")
+	session := "f." + s.col(tableStats, "session_id")
+	unseen := ` FROM ` + s.table(tableStats) + ` f WHERE NOT EXISTS (SELECT 1 FROM ` + t.db.own("session_stats") + ` o
+		WHERE o.user_id = ` + user + ` AND o.session_id = ` + session + `)`
+	var of []any
+	if userID != "" {
+		unseen, of = unseen+` AND `+user+` = ?`, []any{userID}
+	}
+	if err := t.lockUsers(q, `SELECT DISTINCT `+t.db.bytewise(user)+` AS user_id`+unseen, of...); err != nil {
+		return 0, err
+	}
+	sent, failed, lastSent, lastFailed := t.foreignTotals(s)
+	done := q.Exec(`INSERT INTO `+t.db.own("session_stats")+`
+			(user_id, session_id, base_sent, base_failed, base_last_sent_at, base_last_failed_at, reset_at, updated_at)
+		SELECT `+t.db.bytewise(user)+`, `+t.db.bytewise(session)+`, `+sent+`, `+failed+`, `+lastSent+`, `+lastFailed+`,
+			(SELECT u.reset_at FROM `+t.db.own("user_stats")+` u WHERE u.user_id = `+user+`), `+t.db.ownTime()+
+		unseen+` ORDER BY `+t.db.bytewise(user)+`, `+t.db.bytewise(session)+`
+		ON CONFLICT (user_id, session_id) DO NOTHING`, append([]any{t.db.ownTimeArg(t.now())}, of...)...)
+	return done.RowsAffected, done.Error
 }

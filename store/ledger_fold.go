@@ -60,6 +60,7 @@ type ledgerMessage struct {
 	now     stats.Message
 	before  stats.Message // as it is on disk
 	changed bool
+	later   bool // only told of again, later: the row changes and no count does
 }
 
 func newLedgerBatch(events []stats.Event) *ledgerBatch {
@@ -166,7 +167,8 @@ func (b *ledgerBatch) refuse(positions []int, known []knownPair) {
 type knownPair struct{ user, session bool }
 
 // fold merges the events into the messages and works out what changes. Events
-// from before limit are too old.
+// from before limit are too old. An event that says nothing new is a duplicate, though
+// the row may have to remember that it was told so late.
 func (b *ledgerBatch) fold(limit time.Time) (messages []*ledgerMessage, sessions []*sessionCounters) {
 	for _, m := range b.messages {
 		m.session = b.sessions[m.pair]
@@ -185,15 +187,17 @@ func (b *ledgerBatch) fold(limit time.Time) (messages []*ledgerMessage, sessions
 			continue
 		}
 		merged := m.now.Merge(told)
+		later := merged.LastAt.After(m.now.LastAt)
+		m.now.LastAt = merged.LastAt
 		news := !merged.Equal(m.now)
 		b.results[i] = stats.Recorded{Recorded: news, Duplicate: !news}
-		if news {
-			m.now, m.changed = merged, true
-		}
+		m.now, m.changed, m.later = merged, m.changed || news, m.later || later
 	}
 	for _, m := range b.messages {
-		if m.changed {
+		if m.changed || m.later {
 			messages = append(messages, m)
+		}
+		if m.changed {
 			m.session.move(m, b.rollups)
 		}
 	}
@@ -217,6 +221,12 @@ func (s *sessionCounters) outcome(m *stats.Message, epoch int64) stats.Outcome {
 
 // outcome is how the message counts now, the column of that name.
 func (m *ledgerMessage) outcome() stats.Outcome { return m.session.outcome(&m.now, m.epoch) }
+
+// times are the times of the row, in the order of its columns.
+func (m *ledgerMessage) times() [7]time.Time {
+	n := &m.now
+	return [7]time.Time{n.At(), n.FirstAt, n.SentAt, n.FailedAt, n.DeliveredAt, n.ReadAt, n.LastAt}
+}
 
 // move takes a message's old counts back and adds its new ones.
 func (s *sessionCounters) move(m *ledgerMessage, rollups rollupDeltas) {

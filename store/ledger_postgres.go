@@ -124,7 +124,7 @@ func (t *Transactional) recordPostgres(ctx context.Context, s *foreignSchema, b 
 		err := send(ctx, c,
 			t.writeMessagesPostgres(messages),
 			t.writeRollupsPostgres(b.rollups.sorted()),
-			t.writeCountersPostgres(s, b, sessions, t.now()),
+			t.writeCountersPostgres(s, b, sessions, t.now()), // of none where no count changes
 			// Foreign keys may be checked as late as here.
 			statement{sql: "COMMIT", mirror: mirror},
 		)
@@ -202,19 +202,20 @@ func (t *Transactional) readMessagesPostgres(b *ledgerBatch) statement {
 				SELECT array_agg(coalesce(s.id, 0) ORDER BY p.n) AS ids
 				FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS p(user_id, session_id, n)
 				LEFT JOIN ` + t.db.own("session_stats") + ` s ON s.user_id = p.user_id AND s.session_id = p.session_id)
-			SELECT k.n, m.epoch, m.first_at, m.sent_at, m.failed_at, m.delivered_at, m.read_at, m.recipient, m.type, m.error
+			SELECT k.n, m.epoch, m.first_at, m.sent_at, m.failed_at, m.delivered_at, m.read_at, m.last_told_at, m.recipient, m.type, m.error
 			FROM unnest($3::bigint[], $4::text[]) WITH ORDINALITY AS k(pair, message_id, n)
 			CROSS JOIN LATERAL (SELECT * FROM ` + t.db.own("message_ledger") + ` l
 				WHERE l.stats_id = (SELECT c.ids FROM c)[k.pair] AND l.message_id = k.message_id OFFSET 0) m`,
 		args: []any{users, sessions, pairs, messages},
 		each: func(rows pgx.Rows) error {
 			var n, epoch int64
-			var first, sent, failed, delivered, read pgtype.Timestamptz
+			var first, sent, failed, delivered, read, last pgtype.Timestamptz
 			var m stats.Message
-			if err := rows.Scan(&n, &epoch, &first, &sent, &failed, &delivered, &read, &m.To, &m.Type, &m.Error); err != nil {
+			if err := rows.Scan(&n, &epoch, &first, &sent, &failed, &delivered, &read, &last, &m.To, &m.Type, &m.Error); err != nil {
 				return err
 			}
 			m.FirstAt, m.SentAt, m.FailedAt, m.DeliveredAt, m.ReadAt = first.Time, sent.Time, failed.Time, delivered.Time, read.Time
+			m.LastAt = last.Time
 			row := b.messages[n-1]
 			row.epoch, row.before, row.now = epoch, m, m
 			return nil
@@ -227,27 +228,28 @@ func (t *Transactional) writeMessagesPostgres(messages []*ledgerMessage) stateme
 	ids, texts := make([]int64, n), make([]string, n)
 	epochs, outcomes := make([]int64, n), make([]int16, n)
 	recipients, types, failures := make([]string, n), make([]string, n), make([]string, n)
-	var times [6][]pgtype.Timestamptz
+	var times [7][]pgtype.Timestamptz
 	for i := range times {
 		times[i] = make([]pgtype.Timestamptz, n)
 	}
 	for i, m := range messages {
 		ids[i], texts[i], epochs[i], outcomes[i] = m.session.id, m.id, m.epoch, int16(m.outcome())
 		recipients[i], types[i], failures[i] = m.now.To, m.now.Type, m.now.Error
-		for j, at := range [6]time.Time{m.now.At(), m.now.FirstAt, m.now.SentAt, m.now.FailedAt, m.now.DeliveredAt, m.now.ReadAt} {
+		for j, at := range m.times() {
 			times[j][i] = pgTime(at)
 		}
 	}
 	return statement{
 		sql: `INSERT INTO ` + t.db.own("message_ledger") + ` AS m
-				(stats_id, message_id, epoch, outcome, at, first_at, sent_at, failed_at, delivered_at, read_at, recipient, type, error)
+				(stats_id, message_id, epoch, outcome, at, first_at, sent_at, failed_at, delivered_at, read_at, last_told_at, recipient, type, error)
 			SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::smallint[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[],
-				$8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::text[], $12::text[], $13::text[])
+				$8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::text[], $13::text[], $14::text[])
 			ON CONFLICT (stats_id, message_id) DO UPDATE SET
 				outcome = excluded.outcome, at = excluded.at, first_at = excluded.first_at,
 				sent_at = excluded.sent_at, failed_at = excluded.failed_at, delivered_at = excluded.delivered_at, read_at = excluded.read_at,
+				last_told_at = excluded.last_told_at,
 				recipient = excluded.recipient, type = excluded.type, error = excluded.error`,
-		args: []any{ids, texts, epochs, outcomes, times[0], times[1], times[2], times[3], times[4], times[5], recipients, types, failures},
+		args: []any{ids, texts, epochs, outcomes, times[0], times[1], times[2], times[3], times[4], times[5], times[6], recipients, types, failures},
 	}
 }
 

@@ -109,12 +109,16 @@ func (m *model) slots(user, session string) map[modelSlot]stats.Counts {
 	return slots
 }
 
-// began is when an event says that its message began.
+// began is when an event says that its message began: one that tells a whole second,
+// at any moment of it.
 func began(e stats.Event) time.Time {
-	if e.FirstAt.IsZero() {
-		return e.At
+	if !e.FirstAt.IsZero() {
+		return e.FirstAt
 	}
-	return e.FirstAt
+	if e.At.Equal(e.At.Truncate(time.Second)) {
+		return e.At.Add(999_999 * time.Microsecond)
+	}
+	return e.At
 }
 
 func (m *modelMessage) times(status stats.Status) []time.Time {
@@ -197,6 +201,9 @@ func checkAgainstModel(t *testing.T, rt *rapid.T, d *storetest.Database, nodes [
 			At:        noon.Add(time.Duration(rapid.IntRange(1, 12).Draw(rt, "at")) * 250 * time.Microsecond),
 			Error:     rapid.SampledFrom([]string{"", "x"}).Draw(rt, "error"),
 			Type:      rapid.SampledFrom([]string{"", "image", "text"}).Draw(rt, "type"),
+		}
+		if rapid.Bool().Draw(rt, "tells whole seconds") {
+			e.At = e.At.Truncate(time.Second)
 		}
 		if rapid.Bool().Draw(rt, "knows when it began") {
 			slot := rapid.SampledFrom([]int{0, 0, 0, -1, 1, 2, 96}).Draw(rt, "slot")

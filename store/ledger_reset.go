@@ -20,7 +20,7 @@ import (
 // then on. It is an [ErrNotFound] for a user that does not exist and never did.
 func (t *Transactional) ResetUser(ctx context.Context, userID string, at time.Time) error {
 	at = at.Truncate(stats.Resolution)
-	err := t.tx(ctx, func(q *gorm.DB, s *foreignSchema) error {
+	err := t.resetting(ctx, func(q *gorm.DB, s *foreignSchema, aside *mirrorAside) error {
 		known, err := t.hasUser(q, s, userID)
 		if err != nil {
 			return err
@@ -31,12 +31,18 @@ func (t *Transactional) ResetUser(ctx context.Context, userID string, at time.Ti
 		if err := t.lockUsers(q, "SELECT CAST(? AS text) AS user_id", userID); err != nil {
 			return err
 		}
+		if aside.reason != "" {
+			// What stays there may not be taken for statistics that nobody reset.
+			if _, err := t.adoptForeign(q, s, userID); err != nil {
+				return err
+			}
+		}
 		err = q.Exec(`UPDATE `+t.db.own("user_stats")+` SET reset_at = `+t.db.later("reset_at", t.db.ownTime())+` WHERE user_id = ?`,
 			t.db.ownTimeArg(at), userID).Error
 		if err != nil {
 			return err
 		}
-		return t.reset(q, s, at, []string{"user_id"}, userID)
+		return t.reset(q, s, aside, at, []string{"user_id"}, userID)
 	})
 	return failure("reset a user's statistics", err)
 }
@@ -46,7 +52,7 @@ func (t *Transactional) ResetUser(ctx context.Context, userID string, at time.Ti
 func (t *Transactional) ResetSession(ctx context.Context, userID, sessionID string, at time.Time) error {
 	at = at.Truncate(stats.Resolution)
 	p := pair{userID, sessionID}
-	err := t.tx(ctx, func(q *gorm.DB, s *foreignSchema) error {
+	err := t.resetting(ctx, func(q *gorm.DB, s *foreignSchema, aside *mirrorAside) error {
 		known, err := t.known(q, s, []pair{p})
 		if err != nil {
 			return err
@@ -64,9 +70,28 @@ func (t *Transactional) ResetSession(ctx context.Context, userID, sessionID stri
 		if err := t.adoptIn(q, s, []pair{p}); err != nil {
 			return err
 		}
-		return t.reset(q, s, at, []string{"user_id", "session_id"}, userID, sessionID)
+		return t.reset(q, s, aside, at, []string{"user_id", "session_id"}, userID, sessionID)
 	})
 	return failure("reset a session's statistics", err)
+}
+
+// resetting runs the transaction of a reset, once more without the foreign table
+// where that cannot be written: as with counting, the difference is kept then.
+func (t *Transactional) resetting(ctx context.Context, fn func(q *gorm.DB, s *foreignSchema, aside *mirrorAside) error) error {
+	var aside mirrorAside
+	return t.looking(ctx, func(s *foreignSchema) error {
+		var err error
+		for attempt := 0; attempt < maxAttempts; attempt++ {
+			if attempt > 0 && !pause(ctx, attempt) {
+				break
+			}
+			err = t.db.txOn(ctx, s.writer, func(q *gorm.DB) error { return fn(q, s, &aside) })
+			if err == nil || !aside.decide(err) {
+				break
+			}
+		}
+		return err
+	})
 }
 
 // hasUser reports whether a user exists or has statistics.
@@ -86,8 +111,8 @@ func (t *Transactional) hasUser(q *gorm.DB, s *foreignSchema, userID string) (bo
 }
 
 // reset zeroes the counters whose columns have these values, locked in the order
-// of their ids, and then the foreign table's.
-func (t *Transactional) reset(q *gorm.DB, s *foreignSchema, at time.Time, columns []string, values ...any) error {
+// of their ids, and then the foreign table's, or keeps what has to be taken from that.
+func (t *Transactional) reset(q *gorm.DB, s *foreignSchema, aside *mirrorAside, at time.Time, columns []string, values ...any) error {
 	var own, foreign []string
 	for _, column := range columns {
 		own = append(own, "c."+column+" = ?")
@@ -103,22 +128,48 @@ func (t *Transactional) reset(q *gorm.DB, s *foreignSchema, at time.Time, column
 		if err := q.Exec(`DELETE FROM `+t.db.own("stats_rollups")+` WHERE stats_id IN ?`, ids).Error; err != nil {
 			return err
 		}
-		err := q.Exec(`UPDATE `+t.db.own("session_stats")+` SET
+		behindSent, behindFailed := "0", "0"
+		if aside.reason != "" {
+			behindSent, behindFailed = t.owedSQL(s, "total_messages_sent"), t.owedSQL(s, "total_messages_failed")
+		}
+		err := q.Exec(`UPDATE `+t.db.own("session_stats")+` AS c SET
 				base_sent = 0, base_failed = 0, sent = 0, failed = 0, delivered = 0, read = 0,
-				behind_sent = 0, behind_failed = 0, behind_reason = '',
+				behind_sent = `+behindSent+`, behind_failed = `+behindFailed+`, behind_reason = ?,
 				base_last_sent_at = NULL, base_last_failed_at = NULL, last_sent_at = NULL, last_failed_at = NULL,
 				archived_sent = 0, archived_failed = 0, archived_delivered = 0, archived_read = 0,
 				archived_last_sent_at = NULL, archived_last_failed_at = NULL,
 				epoch = epoch + 1, reset_at = `+t.db.later("reset_at", t.db.ownTime())+`, updated_at = `+t.db.ownTime()+`
-			WHERE id IN ?`, t.db.ownTimeArg(at), t.db.ownTimeArg(t.now()), ids).Error
+			WHERE id IN ?`, aside.reason, t.db.ownTimeArg(at), t.db.ownTimeArg(t.now()), ids).Error
 		if err != nil {
 			return err
 		}
 	}
-	if !s.hasTable(tableStats) {
+	if !s.hasTable(tableStats) || aside.reason != "" {
 		return nil
+	}
+	if err := t.resetForeign(q, s, strings.Join(foreign, " AND "), values...); err != nil {
+		return mirrorError{err}
+	}
+	return nil
+}
+
+// owedSQL is SQL for what a total of the foreign row has to be given so that nothing
+// is left of what it holds now, for a row c of session_stats.
+func (t *Transactional) owedSQL(s *foreignSchema, column string) string {
+	f := func(column string) string { return "f." + s.col(tableStats, column) }
+	return `coalesce((SELECT -` + f(column) + ` FROM ` + s.table(tableStats) + ` f
+		WHERE ` + f("user_id") + ` = ` + t.db.foreignText("c.user_id") + ` AND ` + f("session_id") + ` = ` + t.db.foreignText("c.session_id") + `), 0)`
+}
+
+// resetForeign zeroes rows of the foreign table. Whoever has them locked is waited for
+// as when they follow the counters.
+func (t *Transactional) resetForeign(q *gorm.DB, s *foreignSchema, where string, values ...any) error {
+	if t.db.backend == Postgres {
+		if err := q.Exec(mirrorPatient.sql).Error; err != nil {
+			return err
+		}
 	}
 	zero := map[string]any{"total_messages_sent": 0, "total_messages_failed": 0,
 		"last_message_sent_at": nil, "last_message_failed_at": nil, "updated_at": timeArg(t.now())}
-	return q.Model(&MessageStats{}).Where(strings.Join(foreign, " AND "), values...).Updates(s.values(tableStats, zero)).Error
+	return q.Model(&MessageStats{}).Where(where, values...).Updates(s.values(tableStats, zero)).Error
 }

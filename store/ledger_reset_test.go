@@ -26,7 +26,7 @@ func TestReset(t *testing.T) {
 		got := record(t, tr,
 			told("u", "s", "a", stats.Read, 60),      // known before the reset
 			told("u", "s", "ahead", stats.Read, 100), // likewise, though its clock is ahead
-			told("u", "s", "b", stats.Sent, 50),      // happened before it
+			told("u", "s", "b", stats.Sent, 49),      // happened before it
 			told("u", "s", "b", stats.Delivered, 61),
 			told("u", "s", "c", stats.Sent, 51), // happened after it
 			told("u", "s", "d", stats.Read, 70), // so it seems
@@ -49,8 +49,8 @@ func TestReset(t *testing.T) {
 			wantForeign(t, d, "u", s, 0, 0, time.Time{}, time.Time{})
 		}
 		record(t, tr,
-			told("u", "s", "e", stats.Sent, 50), told("u", "s", "f", stats.Failed, 52),
-			told("u", "late", "g", stats.Sent, 40), told("u", "late", "h", stats.Sent, 41),
+			told("u", "s", "e", stats.Sent, 49), told("u", "s", "f", stats.Failed, 52),
+			told("u", "late", "g", stats.Sent, 39), told("u", "late", "h", stats.Sent, 41),
 			told("u", "s2", "a", stats.Sent, 99),
 		)
 		wantSession(t, tr, "u", "s", totals(0, 1, 0, 0, time.Time{}, after(52)))
@@ -61,6 +61,49 @@ func TestReset(t *testing.T) {
 		record(t, tr, told("u", "s", "i", stats.Failed, 53), told("u", "s", "i", stats.Sent, 54))
 		record(t, tr, told("u", "s", "f", stats.Sent, 55))
 		wantSession(t, tr, "u", "s", totals(2, 0, 0, 0, after(55), time.Time{}))
+	})
+}
+
+// WA servers tell whole seconds, so what they tell of a message that was sent after
+// a reset may seem to be from before it. A finer time decides, whoever told it; what
+// was known at the reset is from before it, whatever its times.
+func TestResetWithinASecond(t *testing.T) {
+	each(t, func(t *testing.T, d *storetest.Database, tr *store.Transactional) {
+		addUser(t, tr, "u")
+		addSession(t, tr, "u", "s")
+		outcome := func(message string, began float64) stats.Event {
+			e := told("u", "s", message, stats.Sent, 50)
+			e.FirstAt = after(began)
+			return e
+		}
+		record(t, tr, told("u", "s", "known", stats.Sent, 50), told("u", "s", "ahead", stats.Sent, 50.9))
+		must(t, tr.ResetSession(t.Context(), "u", "s", after(50.4)))
+		record(t, tr, outcome("sent after", 50.6))
+		record(t, tr, told("u", "s", "told by the WA server alone", stats.Sent, 50))
+		want := totals(2, 0, 0, 0, after(50), time.Time{})
+		wantSession(t, tr, "u", "s", want)
+		record(t, tr,
+			told("u", "s", "sent after", stats.Delivered, 50),
+			told("u", "s", "known", stats.Delivered, 51), told("u", "s", "ahead", stats.Delivered, 51),
+			outcome("sent before", 50.4), told("u", "s", "sent before", stats.Delivered, 51),
+			told("u", "s", "in milliseconds", stats.Sent, 50.399), told("u", "s", "in milliseconds", stats.Read, 50),
+			told("u", "s", "the second before", stats.Sent, 49),
+		)
+		want.Delivered++
+		wantSession(t, tr, "u", "s", want)
+		wantForeign(t, d, "u", "s", 2, 0, after(50), time.Time{})
+		verified(t, tr)
+
+		// Only a second is known of it: that is what is shown.
+		for _, m := range messagesOf(t, tr, store.ExportFilter{}) {
+			began := map[string]float64{"sent after": 50.6, "ahead": 50.9, "sent before": 50.4, "in milliseconds": 50.399, "the second before": 49}[m.MessageID]
+			if began == 0 {
+				began = 50
+			}
+			if !m.Message.BeganAt().Equal(after(began)) {
+				t.Errorf("%s began at %v, want %v", m.MessageID, m.Message.BeganAt(), after(began))
+			}
+		}
 	})
 }
 

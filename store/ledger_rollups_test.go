@@ -80,7 +80,7 @@ func TestRollups(t *testing.T) {
 		// They go with a reset, and what is not counted is not in them.
 		must(t, tr.ResetSession(t.Context(), "u", "s", after(30*minute)))
 		wantSlots(t, tr, of1)
-		record(t, tr, told("u", "s", "d", stats.Delivered, 25*60*minute), told("u", "s", "e", stats.Sent, 30*minute), told("u", "s", "f", stats.Sent, 31*minute))
+		record(t, tr, told("u", "s", "d", stats.Delivered, 25*60*minute), told("u", "s", "e", stats.Sent, 30*minute-1), told("u", "s", "f", stats.Sent, 31*minute))
 		wantSlots(t, tr, of1, slot(30, "text", 1, 0, 0, 0))
 		wantSlots(t, tr, store.SlotQuery{UserID: "u"}, slot(-15, "text", 1, 0, 0, 0), slot(30, "text", 1, 0, 0, 0))
 		must(t, tr.ResetUser(t.Context(), "u", after(60*minute)))

@@ -96,18 +96,19 @@ func (t *Transactional) readMessagesSQLite(q *gorm.DB, b *ledgerBatch) error {
 			found = append(found, m)
 		}
 	}
-	return each(q, `SELECT x.key, m.epoch, m.first_at, m.sent_at, m.failed_at, m.delivered_at, m.read_at, m.recipient, m.type, m.error
+	return each(q, `SELECT x.key, m.epoch, m.first_at, m.sent_at, m.failed_at, m.delivered_at, m.read_at, m.last_told_at, m.recipient, m.type, m.error
 		FROM json_each(?) AS x CROSS JOIN `+t.db.own("message_ledger")+` m
 			ON m.stats_id = x.value->>0 AND m.message_id = x.value->>1`,
 		func(scan func(dest ...any) error) error {
 			var n int
 			var epoch int64
-			var first, sent, failed, delivered, read *int64
+			var first, sent, failed, delivered, read, last *int64
 			var m stats.Message
-			if err := scan(&n, &epoch, &first, &sent, &failed, &delivered, &read, &m.To, &m.Type, &m.Error); err != nil {
+			if err := scan(&n, &epoch, &first, &sent, &failed, &delivered, &read, &last, &m.To, &m.Type, &m.Error); err != nil {
 				return err
 			}
 			m.FirstAt, m.SentAt, m.FailedAt, m.DeliveredAt, m.ReadAt = timeOf(first), timeOf(sent), timeOf(failed), timeOf(delivered), timeOf(read)
+			m.LastAt = timeOf(last)
 			row := found[n]
 			row.epoch, row.before, row.now = epoch, m, m
 			return nil
@@ -121,7 +122,7 @@ func (t *Transactional) writeMessagesSQLite(q *gorm.DB, messages []*ledgerMessag
 		rows.text(m.id)
 		rows.int(m.epoch)
 		rows.int(int64(m.outcome()))
-		for _, at := range [6]time.Time{m.now.At(), m.now.FirstAt, m.now.SentAt, m.now.FailedAt, m.now.DeliveredAt, m.now.ReadAt} {
+		for _, at := range m.times() {
 			rows.time(at)
 		}
 		rows.text(m.now.To)
@@ -130,13 +131,14 @@ func (t *Transactional) writeMessagesSQLite(q *gorm.DB, messages []*ledgerMessag
 		rows.end()
 	}
 	return q.Exec(`INSERT INTO `+t.db.own("message_ledger")+`
-			(stats_id, message_id, epoch, outcome, at, first_at, sent_at, failed_at, delivered_at, read_at, recipient, type, error)
+			(stats_id, message_id, epoch, outcome, at, first_at, sent_at, failed_at, delivered_at, read_at, last_told_at, recipient, type, error)
 		SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8, value->>9,
-			value->>10, value->>11, value->>12
+			value->>10, value->>11, value->>12, value->>13
 		FROM json_each(?) WHERE true
 		ON CONFLICT (stats_id, message_id) DO UPDATE SET
 			outcome = excluded.outcome, at = excluded.at, first_at = excluded.first_at,
 			sent_at = excluded.sent_at, failed_at = excluded.failed_at, delivered_at = excluded.delivered_at, read_at = excluded.read_at,
+			last_told_at = excluded.last_told_at,
 			recipient = excluded.recipient, type = excluded.type, error = excluded.error`, rows.String()).Error
 }
 

@@ -194,6 +194,9 @@ func (db *DB) goose(ctx context.Context, dialect goose.Dialect, pool *sql.DB, fi
 	provider, err := goose.NewProvider(dialect, pool, files,
 		goose.WithTableName(db.ownName("schema_migrations_"+set)),
 		goose.WithDisableGlobalRegistry(true),
+		// Versions of the gateway may bring a number that is below what another one
+		// has applied already.
+		goose.WithAllowOutofOrder(true),
 		goose.WithLogger(goose.NopLogger()))
 	if err != nil {
 		return nil, err

@@ -173,10 +173,13 @@ func (t *Transactional) purgeOldSQL(shelf purgeShelf, from, before time.Time, li
 		ORDER BY m.at LIMIT ?`, append(args, limit)
 }
 
-// purgeable is the condition under which a row m may leave: every time in it is
-// before a time.
+// purgeable is the condition under which a row m may leave: everything that was ever
+// told of it is from before a time, so that none of it can be told again. That is what
+// last_told_at says; rows of gateways that did not know it yet have their other times
+// alone. (It has no index, or every receipt would write all indexes of the row anew:
+// none of the times is later, so what is old is found by at.)
 func (t *Transactional) purgeable(before time.Time) (sql string, args []any) {
-	for _, column := range [...]string{"at", "first_at", "sent_at", "failed_at", "delivered_at", "read_at"} {
+	for _, column := range [...]string{"at", "first_at", "sent_at", "failed_at", "delivered_at", "read_at", "last_told_at"} {
 		condition := `m.` + column + ` < ` + t.db.ownTime()
 		if column != "at" && column != "first_at" {
 			condition = `(m.` + column + ` IS NULL OR ` + condition + `)`

@@ -21,16 +21,10 @@ type agedModel struct {
 	archived map[modelOwner]stats.Totals
 }
 
-// old says whether everything that is known of a message is from before a time.
-// Of receipts that is the earliest.
+// old says whether everything that was told of a message is from before a time.
 func (m *modelMessage) old(before time.Time) bool {
-	for _, status := range []stats.Status{stats.Sent, stats.Failed} {
-		if times := m.times(status); len(times) > 0 && !times[len(times)-1].Before(before) {
-			return false
-		}
-	}
-	for _, status := range []stats.Status{stats.Delivered, stats.Read} {
-		if times := m.times(status); len(times) > 0 && !times[0].Before(before) {
+	for _, e := range m.events {
+		if !e.At.Before(before) {
 			return false
 		}
 	}

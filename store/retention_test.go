@@ -91,6 +91,37 @@ func TestPurge(t *testing.T) {
 	})
 }
 
+// A row shows the earliest receipt and stays as long as the latest could be told
+// again, or that would be counted as a message of its own.
+func TestPurgeRemembersRepeatedReceipts(t *testing.T) {
+	each(t, func(t *testing.T, d *storetest.Database, tr *store.Transactional) {
+		addUser(t, tr, "u")
+		addSession(t, tr, "u", "s")
+		const day = 24 * 60 * 60.0
+		group := func(status stats.Status, days float64) stats.Event { return told("u", "s", "group", status, days*day) }
+		record(t, tr, group(stats.Sent, 0), group(stats.Delivered, 1), group(stats.Read, 2))
+		for _, receipt := range []stats.Event{group(stats.Delivered, 5), group(stats.Read, 7), group(stats.Read, 6)} {
+			if got := record(t, tr, receipt)[0]; !got.Duplicate {
+				t.Errorf("a receipt of another member: %+v", got)
+			}
+		}
+		want := totals(1, 0, 1, 1, after(0), time.Time{})
+		purge(t, tr, after(6.5*day))
+		for _, status := range []stats.Status{stats.Delivered, stats.Read} {
+			if got := record(t, tr, group(status, 7))[0]; !got.Duplicate {
+				t.Errorf("the last receipt, told again: %+v", got)
+			}
+		}
+		wantSession(t, tr, "u", "s", want)
+		verified(t, tr)
+		if report := purge(t, tr, after(7.5*day)); report.Messages != 1 || report.Counted != 1 {
+			t.Errorf("got %+v", report)
+		}
+		wantSession(t, tr, "u", "s", want)
+		verified(t, tr)
+	})
+}
+
 // Messages from before a reset leave as well, and are not archived.
 func TestPurgeAfterResets(t *testing.T) {
 	each(t, func(t *testing.T, d *storetest.Database, tr *store.Transactional) {
@@ -229,6 +260,39 @@ func TestCompactRollups(t *testing.T) {
 		if n := d.Count(t, d.Own("stats_rollups"), "minutes <> 1440"); n != 0 {
 			t.Errorf("%d quarter hours are left", n)
 		}
+		verified(t, tr)
+	})
+}
+
+// Rows that were there before the ledger knew what was told last know it by their
+// other times, and so do those that a gateway of before writes still.
+func TestRowsFromBeforeTheLastWasRemembered(t *testing.T) {
+	each(t, func(t *testing.T, d *storetest.Database, tr *store.Transactional) {
+		addUser(t, tr, "u")
+		addSession(t, tr, "u", "s")
+		record(t, tr, told("u", "s", "a", stats.Sent, 1), told("u", "s", "a", stats.Read, 9), told("u", "s", "a", stats.Delivered, 5), told("u", "s", "b", stats.Failed, 3))
+		d.Exec(t, `ALTER TABLE `+d.Own("message_ledger")+` DROP COLUMN last_told_at`)
+		d.Exec(t, `DELETE FROM `+d.Own("schema_migrations_transactional")+` WHERE version_id = 6`)
+		report, err := tr.Migrate(t.Context(), store.MigrateOptions{})
+		must(t, err)
+		if len(report.Applied) != 1 || report.Applied[0].Version != 6 {
+			t.Fatalf("applied %+v", report.Applied)
+		}
+		same := `(message_id = 'a' AND last_told_at = read_at) OR (message_id = 'b' AND last_told_at = failed_at)`
+		if n := d.Count(t, d.Own("message_ledger"), same); n != 2 {
+			t.Errorf("%d rows know what was told last", n)
+		}
+		d.Exec(t, `UPDATE `+d.Own("message_ledger")+` SET last_told_at = NULL`)
+		if got := record(t, tr, told("u", "s", "a", stats.Delivered, 6))[0]; !got.Duplicate {
+			t.Errorf("a repeated receipt: %+v", got)
+		}
+		if report := purge(t, tr, after(8)); report.Messages != 1 {
+			t.Errorf("got %+v", report)
+		}
+		if report := purge(t, tr, after(10)); report.Messages != 1 {
+			t.Errorf("got %+v", report)
+		}
+		wantSession(t, tr, "u", "s", totals(1, 1, 1, 1, after(1), after(3)))
 		verified(t, tr)
 	})
 }

@@ -165,7 +165,7 @@ func (b *Book) compareRow(r *Report, row Row, own bool) {
 			r.wrong("%v is %s at %v, not at %v", row.Key, status, at, f.at)
 		}
 	}
-	if first := earliest(row.Times); precise && !row.First.Equal(first) {
+	if first := began(row.Times); precise && !row.First.Equal(first) {
 		r.wrong("%v began at %v, not at %v", row.Key, row.First, first)
 	}
 	for status, f := range facts {
@@ -216,10 +216,14 @@ func compareSums(r *Report, what string, sums, has map[Owner]Counts) {
 	}
 }
 
-// earliest is when a message began.
-func earliest(times map[string]time.Time) time.Time {
+// began is when a message began: a whole second is told by a clock that knows no
+// parts of it, and may be any moment until its end.
+func began(times map[string]time.Time) time.Time {
 	var first time.Time
 	for _, at := range times {
+		if at.Nanosecond() == 0 {
+			at = at.Add(time.Second - time.Microsecond)
+		}
 		if first.IsZero() || at.Before(first) {
 			first = at
 		}

@@ -9,7 +9,7 @@ import (
 var (
 	owner = Owner{"u", "s"}
 	key   = Key{"u", "s", "m"}
-	at    = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	at    = time.Date(2026, 1, 2, 3, 4, 5, 250_000_000, time.UTC)
 )
 
 // world is a book with an acknowledged message that was sent and delivered, one
@@ -149,6 +149,39 @@ func TestCompareReset(t *testing.T) {
 				l.Rollups = l.Totals
 			}
 			r := b.Compare(l, func(Owner) (time.Time, time.Time) { return at.Add(c.reset), at.Add(c.reset + c.took) })
+			if r.OK() != c.ok {
+				t.Errorf("the report is %v: %s", r.OK(), r)
+			}
+		})
+	}
+}
+
+// A whole second may be any moment until its end, so that is when a message began of
+// which nothing finer is known.
+func TestCompareWholeSeconds(t *testing.T) {
+	second := at.Truncate(time.Second)
+	end := second.Add(time.Second - time.Microsecond)
+	for name, c := range map[string]struct {
+		first time.Time
+		more  map[string]time.Time
+		ok    bool
+	}{
+		"the end of the second":       {end, nil, true},
+		"its beginning":               {second, nil, false},
+		"a time in it that is known":  {at, map[string]time.Time{Delivered: at}, true},
+		"not the time that was known": {end, map[string]time.Time{Delivered: at}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := NewBook()
+			times := map[string]time.Time{Sent: second}
+			b.Told(Event{key, Sent, second})
+			sum := Counts{Sent: 1}
+			for status, at := range c.more {
+				b.Told(Event{key, status, at})
+				times[status], sum.Delivered = at, 1
+			}
+			sums := map[Owner]Counts{owner: sum}
+			r := b.Compare(&Ledger{Rows: []Row{{key, times, c.first, Sent}}, Totals: sums, Rollups: sums}, nil)
 			if r.OK() != c.ok {
 				t.Errorf("the report is %v: %s", r.OK(), r)
 			}
