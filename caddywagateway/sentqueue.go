@@ -3,6 +3,8 @@ package caddywagateway
 import (
 	"context"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -29,6 +31,11 @@ type sentQueue struct {
 	done    chan struct{}
 	quit    chan struct{}
 	missed  bool // since the last that was entered
+
+	overflow atomic.Int64
+
+	mu     sync.RWMutex // so that nothing is added once it is closed
+	closed bool
 }
 
 type sentEntry struct {
@@ -48,8 +55,12 @@ func newSentQueue(apply func(context.Context, string, []waserver.Update) error, 
 // start begins to work; close ends it.
 func (q *sentQueue) start() { q.once.Do(func() { go q.run() }) }
 
-// close enters what waits, until ctx ends. It may follow no start.
+// close enters what waits, until ctx ends. It may follow no start. Requests that still
+// end after it enter what they send themselves.
 func (q *sentQueue) close(ctx context.Context) error {
+	q.mu.Lock()
+	q.closed = true
+	q.mu.Unlock()
 	q.once.Do(func() { close(q.done) })
 	defer q.cancel()
 	close(q.quit)
@@ -62,7 +73,11 @@ func (q *sentQueue) close(ctx context.Context) error {
 	return nil
 }
 
-// add takes a message that was sent; it does not wait.
+// enterTime bounds the entering of a message by the request that sent it.
+const enterTime = 5 * time.Second
+
+// add takes a message that was sent; it does not wait, but for the database once the
+// configuration has ended.
 func (q *sentQueue) add(sessionID string, m *message.Message, sent *waserver.Sent) {
 	entry := sentEntry{sessionID, waserver.Update{At: sent.At, Message: &waserver.ChatMessage{
 		ID: sent.ID, ChatJID: m.To.JID(), FromMe: true, Type: chatType(m.Kind), Body: bodyOf(m), ReplyTo: m.ReplyTo, At: sent.At,
@@ -70,11 +85,26 @@ func (q *sentQueue) add(sessionID string, m *message.Message, sent *waserver.Sen
 	if m.Media != nil {
 		entry.update.Message.MediaType, entry.update.Message.Filename = m.Media.MIMEType, m.Media.Filename
 	}
+	q.mu.RLock()
+	defer q.mu.RUnlock()
+	if q.closed {
+		ctx, cancel := context.WithTimeout(context.Background(), enterTime)
+		defer cancel()
+		if err := q.apply(ctx, sessionID, []waserver.Update{entry.update}); err != nil {
+			q.logger.Warn(missingInChats, zap.Error(err))
+		}
+		return
+	}
 	select {
 	case q.waiting <- entry:
 	default:
+		if q.overflow.Add(1)%maxSentWaiting == 1 { // the first, and now and then
+			q.logger.Warn(missingInChats, zap.Int("waiting", maxSentWaiting))
+		}
 	}
 }
+
+const missingInChats = "messages that were sent are missing in their chats"
 
 // chatType is the kind of a message as chats have it.
 func chatType(kind message.Kind) string {
@@ -130,7 +160,7 @@ func (q *sentQueue) enter(first sentEntry) {
 	for sessionID, updates := range bySession {
 		err := q.apply(q.ctx, sessionID, updates)
 		if err != nil && !q.missed {
-			q.logger.Warn("messages that were sent are missing in their chats", zap.Error(err))
+			q.logger.Warn(missingInChats, zap.Error(err))
 		}
 		q.missed = err != nil
 	}

@@ -6,12 +6,15 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+
+	"github.com/genfity/wa-gateway/waserver"
 )
 
 // Upstreams gives reverse_proxy the address of the WA server that wa_gateway
@@ -119,12 +122,16 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if u.Scheme == "https" {
 		transport = t.secure
 	}
-	if shown, ok := r.Context().Value(credentialsKey{}).(*serverCredentials); ok {
+	shown, translated := r.Context().Value(credentialsKey{}).(*serverCredentials)
+	if translated {
 		r = shown.on(r)
 	}
 	res, err := transport.RoundTrip(r)
 	if err == nil {
 		hideToken(r, res.Header)
+		if translated {
+			hideCredentials(r, res.Header)
+		}
 	}
 	return res, err
 }
@@ -168,9 +175,27 @@ func hideToken(r *http.Request, h http.Header) {
 	if !ok || s.secret == nil {
 		return
 	}
+	hideIn(h, s.secret)
+}
+
+// hideCredentials does the same with what opens a single session.
+func hideCredentials(r *http.Request, h http.Header) {
+	for name, values := range r.Header {
+		for _, value := range values {
+			if name == "Authorization" {
+				_, value, _ = strings.Cut(value, " ") // of Bearer and Basic alike
+			} else if !secretHeader(name) {
+				continue
+			}
+			hideIn(h, waserver.NewSecret(value))
+		}
+	}
+}
+
+func hideIn(h http.Header, secret *waserver.Secret) {
 	for _, values := range h {
 		for i := range values {
-			values[i] = s.secret.Hide(values[i])
+			values[i] = secret.Hide(values[i])
 		}
 	}
 }
