@@ -8,6 +8,7 @@ import (
 
 	"github.com/genfity/wa-gateway/message"
 	"github.com/genfity/wa-gateway/waserver"
+	"github.com/genfity/wa-gateway/waserver/lenient"
 )
 
 // stories is the chat of status updates, which is nobody's chat.
@@ -124,30 +125,30 @@ var otherType = regexp.MustCompile(`^[A-Za-z]{1,40}$`)
 // fill sets what the content of a message tells of it.
 func fill(m *waserver.ChatMessage, raw json.RawMessage, messageType string, depth int) {
 	var parts map[string]json.RawMessage
-	decode(raw, &parts)
+	lenient.Decode(raw, &parts)
 	var mediaURL text
-	decode(parts["mediaUrl"], &mediaURL)
+	lenient.Decode(parts["mediaUrl"], &mediaURL)
 	if mediaURL != "" {
 		m.MediaURL = string(mediaURL)
 	}
 	for _, wrapper := range wrappers {
 		var inner struct{ Message json.RawMessage }
-		if object(parts[wrapper]) && depth < maxWrapped && decode(parts[wrapper], &inner) && object(inner.Message) {
+		if lenient.IsObject(parts[wrapper]) && depth < maxWrapped && lenient.Decode(parts[wrapper], &inner) && lenient.IsObject(inner.Message) {
 			fill(m, inner.Message, messageType, depth+1)
 			return
 		}
 	}
 	var conversation text
-	if decode(parts["conversation"], &conversation); conversation != "" {
+	if lenient.Decode(parts["conversation"], &conversation); conversation != "" {
 		m.Type, m.Body = "text", string(conversation)
 		return
 	}
 	for _, k := range kinds {
-		if !object(parts[k.part]) {
+		if !lenient.IsObject(parts[k.part]) {
 			continue
 		}
 		var p part
-		decode(parts[k.part], &p)
+		lenient.Decode(parts[k.part], &p)
 		m.Type = k.kind
 		p.fill(m)
 		return

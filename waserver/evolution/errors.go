@@ -12,6 +12,7 @@ import (
 
 	"github.com/genfity/wa-gateway/message"
 	"github.com/genfity/wa-gateway/waserver"
+	"github.com/genfity/wa-gateway/waserver/lenient"
 )
 
 // failure is the server's error. Its words are a text, or texts and objects in arrays.
@@ -56,7 +57,7 @@ func words(raw json.RawMessage, depth int) (texts []string, unknown bool) {
 		}
 	case '{':
 		var n unknownNumber
-		unknown = decode(raw, &n) && n.Exists != nil && !*n.Exists
+		unknown = lenient.Decode(raw, &n) && n.Exists != nil && !*n.Exists
 	}
 	return texts, unknown
 }
@@ -79,7 +80,7 @@ func shown(c *waserver.Client, texts []string) string {
 // refusal reads an answer that is no success.
 func refusal(c *waserver.Client, r *waserver.Request, answer *waserver.Response) error {
 	var f failure
-	decode(answer.Body, &f)
+	lenient.Decode(answer.Body, &f)
 	texts, unknown := words(f.Response.Message, 0)
 	e := &waserver.ServerError{Status: answer.Status, Code: shown(c, []string{string(f.Error)}), Message: shown(c, texts)}
 	all := strings.ToLower(strings.Join(texts, " "))
@@ -146,11 +147,11 @@ func trouble(c *waserver.Client, answer *waserver.Response) error {
 	var marked struct {
 		Error bool `json:"error"`
 	}
-	if !decode(answer.Body, &marked) || !marked.Error {
+	if !lenient.Decode(answer.Body, &marked) || !marked.Error {
 		return nil
 	}
 	var f failure
-	decode(answer.Body, &f)
+	lenient.Decode(answer.Body, &f)
 	texts, _ := words(f.Message, 0)
 	e := &waserver.ServerError{Status: answer.Status, Message: shown(c, texts)}
 	switch all := strings.ToLower(strings.Join(texts, " ")); {

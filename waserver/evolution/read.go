@@ -8,6 +8,7 @@ import (
 
 	"github.com/genfity/wa-gateway/message"
 	"github.com/genfity/wa-gateway/waserver"
+	"github.com/genfity/wa-gateway/waserver/lenient"
 )
 
 // pages tells which pages of a list hold what is asked for, and where in them it is:
@@ -97,7 +98,7 @@ func list[T any](answer *waserver.Response, err error) ([]T, error) {
 		return nil, err
 	}
 	var elements []T
-	if len(answer.Body) == 0 || answer.Body[0] != '[' || !decode(answer.Body, &elements) {
+	if len(answer.Body) == 0 || answer.Body[0] != '[' || !lenient.Decode(answer.Body, &elements) {
 		return nil, unread(answer)
 	}
 	return elements, nil
@@ -126,7 +127,7 @@ func (Translator) Chats(ctx context.Context, c *waserver.Client, page waserver.P
 	chats := make([]waserver.Chat, 0, len(found))
 	for _, raw := range found {
 		var s saved
-		decode(raw, &s)
+		lenient.Decode(raw, &s)
 		if s.RemoteJID == "" || s.RemoteJID == stories {
 			continue
 		}
@@ -153,7 +154,7 @@ func (Translator) Messages(ctx context.Context, c *waserver.Client, chat message
 				Records []record `json:"records"`
 			} `json:"messages"`
 		}
-		if !decode(answer.Body, &found) || found.Messages.Records == nil {
+		if !lenient.Decode(answer.Body, &found) || found.Messages.Records == nil {
 			return nil, unread(answer)
 		}
 		return found.Messages.Records, nil

@@ -9,6 +9,7 @@ import (
 
 	"github.com/genfity/wa-gateway/message"
 	"github.com/genfity/wa-gateway/waserver"
+	"github.com/genfity/wa-gateway/waserver/lenient"
 )
 
 // common is what every message has: to whom it goes, and what it refers to. Voice
@@ -81,7 +82,7 @@ func (Translator) Send(ctx context.Context, c *waserver.Client, m *message.Messa
 		} `json:"key"`
 		At unix `json:"messageTimestamp"`
 	}
-	if !decode(answer.Body, &sent) {
+	if !lenient.Decode(answer.Body, &sent) {
 		return nil, unread(answer)
 	}
 	return &waserver.Sent{ID: string(sent.Key.ID), At: sent.At.Time}, nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/genfity/wa-gateway/message"
 	"github.com/genfity/wa-gateway/waserver"
+	"github.com/genfity/wa-gateway/waserver/lenient"
 )
 
 // The paths of calls that are about instances.
@@ -76,7 +77,7 @@ func (Translator) CreateSession(ctx context.Context, c *waserver.Client, s *wase
 		} `json:"instance"`
 		Hash text `json:"hash"`
 	}
-	if !decode(answer.Body, &made) || made.Instance.InstanceName != s.ID {
+	if !lenient.Decode(answer.Body, &made) || made.Instance.InstanceName != s.ID {
 		return nil, unread(answer)
 	}
 	link := *c.Link
@@ -108,7 +109,7 @@ func connected(answer *waserver.Response) string {
 			Status text `json:"status"`
 		} `json:"instance"`
 	}
-	decode(answer.Body, &a)
+	lenient.Decode(answer.Body, &a)
 	if a.Instance.State != "" {
 		return string(a.Instance.State)
 	}
@@ -153,7 +154,7 @@ func details(ctx context.Context, c *waserver.Client, state string) *waserver.Se
 		return s
 	}
 	var rows []row
-	decode(answer.Body, &rows)
+	lenient.Decode(answer.Body, &rows)
 	for _, r := range rows {
 		if string(r.Name) != name {
 			continue // of somebody else
@@ -283,7 +284,7 @@ func code(answer *waserver.Response) *waserver.QR {
 		scanCode
 		QRCode scanCode `json:"qrcode"`
 	}
-	decode(answer.Body, &a)
+	lenient.Decode(answer.Body, &a)
 	if qr := a.qr(); qr != nil {
 		return qr
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/genfity/wa-gateway/message"
 	"github.com/genfity/wa-gateway/waserver"
+	"github.com/genfity/wa-gateway/waserver/lenient"
 )
 
 // event is a webhook. Its own date_time is not read: it is the server's local time
@@ -21,7 +22,7 @@ type event struct {
 // theirs is the time at which they were received.
 func (Translator) Updates(payload []byte, received time.Time) ([]waserver.Update, error) {
 	var e event
-	if !decode(payload, &e) {
+	if !lenient.Decode(payload, &e) {
 		return nil, nil
 	}
 	read, ok := readers[strings.ToLower(strings.NewReplacer("_", ".", "-", ".").Replace(string(e.Event)))]
@@ -76,7 +77,7 @@ var readers = map[string]func(e *event, data json.RawMessage) []waserver.Update{
 
 func readMessage(e *event, data json.RawMessage) []waserver.Update {
 	var r record
-	decode(data, &r)
+	lenient.Decode(data, &r)
 	m := r.message(message.CanonicalJID(string(e.Sender)))
 	if m == nil {
 		return nil
@@ -103,7 +104,7 @@ func readStatus(_ *event, data json.RawMessage) []waserver.Update {
 		FromMe    bool       `json:"fromMe"`
 		Status    text       `json:"status"`
 	}
-	decode(data, &s)
+	lenient.Decode(data, &s)
 	if s.KeyID == "" {
 		s.KeyID, s.RemoteJID, s.FromMe = s.Key.ID, s.Key.RemoteJID, s.FromMe || s.Key.FromMe
 	}
@@ -128,11 +129,11 @@ type editing struct {
 // id is good, and its chat is theirs, not ours.
 func readEdited(_ *event, data json.RawMessage) []waserver.Update {
 	var p editing
-	decode(data, &p)
+	lenient.Decode(data, &p)
 	switch {
 	case p.Key.ID == "":
 		return nil
-	case object(p.Edited):
+	case lenient.IsObject(p.Edited):
 		m := &waserver.ChatMessage{ID: string(p.Key.ID), At: p.At.Time}
 		fill(m, p.Edited, "", 0)
 		return []waserver.Update{{At: m.At, Edited: m}}
@@ -144,7 +145,7 @@ func readEdited(_ *event, data json.RawMessage) []waserver.Update {
 
 func readOwnEdited(e *event, data json.RawMessage) []waserver.Update {
 	var p editing
-	decode(data, &p)
+	lenient.Decode(data, &p)
 	updates := readEdited(e, data)
 	for _, u := range updates {
 		if u.Edited != nil {
@@ -161,7 +162,7 @@ func readDeleted(_ *event, data json.RawMessage) []waserver.Update {
 		messageKey
 		Key messageKey `json:"key"`
 	}
-	decode(data, &d)
+	lenient.Decode(data, &d)
 	key := d.messageKey
 	if d.Key.ID != "" {
 		key = d.Key
@@ -177,7 +178,7 @@ func readQR(_ *event, data json.RawMessage) []waserver.Update {
 		QRCode scanCode `json:"qrcode"`
 		Status count    `json:"statusCode"`
 	}
-	decode(data, &d)
+	lenient.Decode(data, &d)
 	if qr := d.QRCode.qr(); qr != nil {
 		return []waserver.Update{state(waserver.StateQR), {QR: qr}}
 	}
@@ -198,7 +199,7 @@ func readConnection(_ *event, data json.RawMessage) []waserver.Update {
 		WUID   text  `json:"wuid"`
 		Name   text  `json:"profileName"`
 	}
-	decode(data, &d)
+	lenient.Decode(data, &d)
 	u := state(states[string(d.State)])
 	switch {
 	case u.State.State == "":
@@ -215,7 +216,7 @@ func readEnded(_ *event, data json.RawMessage) []waserver.Update {
 		Status text  `json:"status"`
 		Reason count `json:"disconnectionReasonCode"`
 	}
-	if decode(data, &d); d.Status != "closed" {
+	if lenient.Decode(data, &d); d.Status != "closed" {
 		return nil
 	}
 	return []waserver.Update{state(closed(int(d.Reason)))}
@@ -229,7 +230,7 @@ func readLoggedOut(*event, json.RawMessage) []waserver.Update {
 // at every message of the account's own.
 func readContact(e *event, data json.RawMessage) []waserver.Update {
 	var s savedContact
-	decode(data, &s)
+	lenient.Decode(data, &s)
 	contact := s.contact()
 	if contact == nil || contact.PushName == "" && !strings.HasSuffix(string(e.Event), "upsert") {
 		return nil
@@ -245,7 +246,7 @@ func readChat(_ *event, data json.RawMessage) []waserver.Update {
 		Name      text  `json:"name"`
 		Unread    count `json:"unreadMessages"`
 	}
-	decode(data, &d)
+	lenient.Decode(data, &d)
 	if d.RemoteJID == "" || d.RemoteJID == stories || d.Name == "" && d.Unread == 0 {
 		return nil
 	}

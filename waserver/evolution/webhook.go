@@ -1,12 +1,12 @@
 package evolution
 
 import (
-	"bytes"
 	"crypto/subtle"
 	"encoding/json"
 	"strings"
 
 	"github.com/genfity/wa-gateway/waserver"
+	"github.com/genfity/wa-gateway/waserver/lenient"
 )
 
 // WebhookSession implements waserver.Translator.
@@ -14,7 +14,7 @@ func (Translator) WebhookSession(h *waserver.Webhook) []string {
 	var e struct {
 		Instance text `json:"instance"`
 	}
-	if !decode(h.Payload, &e) || e.Instance == "" {
+	if !lenient.Decode(h.Payload, &e) || e.Instance == "" {
 		return nil
 	}
 	return []string{string(e.Instance)}
@@ -53,12 +53,12 @@ func (Translator) CleanWebhook(payload []byte) []byte {
 	changed := drop(top, "apikey")
 	var data map[string]json.RawMessage
 	if json.Unmarshal(top["data"], &data) == nil && drop(data, "appstatesynckeyshare") {
-		top["data"], changed = encode(data), true
+		top["data"], changed = lenient.Encode(data), true
 	}
 	if !changed {
 		return masked(payload)
 	}
-	return masked(encode(top))
+	return masked(lenient.Encode(top))
 }
 
 // drop removes a member, however its name is written.
@@ -72,17 +72,6 @@ func drop(members map[string]json.RawMessage, name string) (dropped bool) {
 	return dropped
 }
 
-// encode writes members that were read from JSON as they were.
-func encode(members map[string]json.RawMessage) []byte {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if e.Encode(members) != nil {
-		return []byte("null") // what was read can be written, so this does not happen
-	}
-	return bytes.TrimSpace(b.Bytes())
-}
-
 // masked hides what else is a credential by its name. Of what is nested too deeply to
 // be looked through only the event's name and the instance stay.
 func masked(payload []byte) []byte {
@@ -93,7 +82,7 @@ func masked(payload []byte) []byte {
 		Event    text `json:"event"`
 		Instance text `json:"instance"`
 	}
-	decode(payload, &e)
+	lenient.Decode(payload, &e)
 	clean, err := json.Marshal(e)
 	if err != nil {
 		return []byte("null") // likewise

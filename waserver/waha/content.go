@@ -6,6 +6,7 @@ import (
 
 	"github.com/genfity/wa-gateway/message"
 	"github.com/genfity/wa-gateway/waserver"
+	"github.com/genfity/wa-gateway/waserver/lenient"
 )
 
 // stories is the chat of status updates, which is nobody's chat.
@@ -150,7 +151,7 @@ func (p payload) kind() string {
 	}
 	major, minor, _ := strings.Cut(string(p.Media.MIMEType), "/")
 	switch {
-	case object(p.Location):
+	case lenient.IsObject(p.Location):
 		return "location"
 	case len(p.VCards) > 0:
 		return "contact"

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/genfity/wa-gateway/waserver"
+	"github.com/genfity/wa-gateway/waserver/lenient"
 )
 
 // failure is the server's error, in any of its forms: one of a route, one of a session
@@ -34,14 +35,14 @@ func (f failure) words() string {
 		line, _, _ := strings.Cut(strings.TrimSpace(string(f.Exception.Message)), "\n")
 		return line
 	case len(f.Message) > 0 && f.Message[0] == '[':
-		decode(f.Message, &list)
+		lenient.Decode(f.Message, &list)
 		texts := make([]string, 0, len(list))
 		for _, t := range list[:min(len(list), 10)] {
 			texts = append(texts, string(t))
 		}
 		return strings.Join(texts, "; ")
 	case len(f.Message) > 0:
-		decode(f.Message, &s)
+		lenient.Decode(f.Message, &s)
 	}
 	if s == "" {
 		s = f.Error
@@ -71,7 +72,7 @@ func shown(c *waserver.Client, s string) string {
 // refusal reads an answer that is no success.
 func refusal(c *waserver.Client, r *waserver.Request, answer *waserver.Response) error {
 	var f failure
-	decode(answer.Body, &f)
+	lenient.Decode(answer.Body, &f)
 	e := &waserver.ServerError{Status: answer.Status, Message: shown(c, f.words()), Code: shown(c, string(f.Status))}
 	if e.Code == "" {
 		e.Code = shown(c, string(f.Error)+string(f.Exception.Name))

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/genfity/wa-gateway/message"
+	"github.com/genfity/wa-gateway/waserver/lenient"
 )
 
 // messageID is a message's id in the server's long form,
@@ -74,7 +75,7 @@ func (id *anyID) UnmarshalJSON(raw []byte) error {
 		Serialized text `json:"_serialized"`
 		ID         text `json:"id"`
 	}
-	if object(raw) && decode(raw, &o) {
+	if lenient.IsObject(raw) && lenient.Decode(raw, &o) {
 		if *id = anyID(o.Serialized); *id == "" {
 			*id = anyID(o.ID)
 		}
@@ -97,7 +98,7 @@ func sentID(body []byte) string {
 			} `json:"key"`
 		} `json:"_data"`
 	}
-	decode(body, &a)
+	lenient.Decode(body, &a)
 	for _, id := range []string{string(a.ID), string(a.Key.ID), string(a.Data.ID), string(a.Data.Key.ID)} {
 		if id != "" {
 			return parseID(id).bare()

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/genfity/wa-gateway/waserver"
+	"github.com/genfity/wa-gateway/waserver/lenient"
 )
 
 // newKey is a key for one session.
@@ -52,7 +53,7 @@ func makeKey(ctx context.Context, c *waserver.Client, session string) (string, e
 		IsAdmin bool `json:"isAdmin"`
 		Session text `json:"session"`
 	}
-	if !decode(answer.Body, &made) || made.ID == "" || made.Key == "" || strings.Contains(string(made.ID), ":") ||
+	if !lenient.Decode(answer.Body, &made) || made.ID == "" || made.Key == "" || strings.Contains(string(made.ID), ":") ||
 		made.IsAdmin || string(made.Session) != session {
 		return "", &waserver.ServerError{Status: answer.Status, Message: "the server made another key than it was asked for"}
 	}

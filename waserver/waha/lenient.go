@@ -1,84 +1,10 @@
 package waha
 
-import (
-	"encoding/json"
-	"errors"
-	"math"
-	"strconv"
-	"strings"
-	"time"
+import "github.com/genfity/wa-gateway/waserver/lenient"
+
+// What the server's JSON is read into: it writes many things in more than one form.
+type (
+	text  = lenient.Text
+	count = lenient.Count
+	unix  = lenient.Unix
 )
-
-// decode reads JSON into v. Members of another type than v's are left out: the server
-// writes many things in more than one form.
-func decode(raw []byte, v any) bool {
-	err := json.Unmarshal(raw, v)
-	_, other := errors.AsType[*json.UnmarshalTypeError](err)
-	return err == nil || other
-}
-
-// text is a string, or a number as it is written; anything else is empty.
-type text string
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (t *text) UnmarshalJSON(raw []byte) error {
-	*t = ""
-	var s string
-	var n json.Number
-	switch {
-	case json.Unmarshal(raw, &s) == nil:
-		*t = text(s)
-	case json.Unmarshal(raw, &n) == nil:
-		*t = text(n)
-	}
-	return nil
-}
-
-// count is a whole number that is not negative; anything else is 0.
-type count int
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (n *count) UnmarshalJSON(raw []byte) error {
-	*n = 0
-	if v, ok := number(raw); ok && v < math.MaxInt32 {
-		*n = count(v)
-	}
-	return nil
-}
-
-// unix is a time in seconds since 1970, or in milliseconds where it would be far in
-// the future else; zero when it is none.
-type unix struct{ time.Time }
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *unix) UnmarshalJSON(raw []byte) error {
-	u.Time = time.Time{}
-	switch v, ok := number(raw); {
-	case !ok || v == 0 || v > 1e15:
-	case v > 1e11:
-		u.Time = time.UnixMilli(v).UTC()
-	default:
-		u.Time = time.Unix(v, 0).UTC()
-	}
-	return nil
-}
-
-// number reads a number that is not negative: plain, in a string, or in two halves of
-// 32 bits, as the server's library keeps the long ones.
-func number(raw []byte) (int64, bool) {
-	if len(raw) > 0 && raw[0] == '{' {
-		var halves struct{ Low, High int64 }
-		if json.Unmarshal(raw, &halves) != nil || halves.High < 0 || halves.High > math.MaxInt32 {
-			return 0, false
-		}
-		return halves.High<<32 | halves.Low&math.MaxUint32, true
-	}
-	f, err := strconv.ParseFloat(strings.Trim(string(raw), `"`), 64)
-	if err != nil || !(f >= 0 && f < 1<<53) {
-		return 0, false
-	}
-	return int64(f), true
-}
-
-// object tells whether raw is a JSON object.
-func object(raw json.RawMessage) bool { return len(raw) > 0 && raw[0] == '{' }

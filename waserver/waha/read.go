@@ -11,6 +11,7 @@ import (
 
 	"github.com/genfity/wa-gateway/message"
 	"github.com/genfity/wa-gateway/waserver"
+	"github.com/genfity/wa-gateway/waserver/lenient"
 )
 
 // query is a page, in the server's words.
@@ -55,7 +56,7 @@ func (Translator) Contacts(ctx context.Context, c *waserver.Client, page waserve
 			Name     text  `json:"name"`
 			PushName text  `json:"pushname"`
 		}
-		decode(raw, &s)
+		lenient.Decode(raw, &s)
 		if r, ok := message.ParseJID(string(s.ID)); ok && (r.IsPerson() || r.Server == message.HiddenServer) {
 			contacts = append(contacts, waserver.Contact{JID: r.JID(), Name: string(s.Name), PushName: string(s.PushName)})
 		}
@@ -95,7 +96,7 @@ func (Translator) Chats(ctx context.Context, c *waserver.Client, page waserver.P
 			chat
 			Engine chat `json:"_chat"`
 		}
-		decode(raw, &s)
+		lenient.Decode(raw, &s)
 		if s.ID == "" || s.ID == stories {
 			continue
 		}
@@ -130,7 +131,7 @@ func (Translator) Messages(ctx context.Context, c *waserver.Client, chat message
 	messages := make([]waserver.ChatMessage, 0, len(found))
 	for _, raw := range found {
 		var p payload
-		decode(raw, &p)
+		lenient.Decode(raw, &p)
 		if m := p.message(""); m != nil {
 			messages = append(messages, *m)
 		}

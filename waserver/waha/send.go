@@ -11,6 +11,7 @@ import (
 
 	"github.com/genfity/wa-gateway/message"
 	"github.com/genfity/wa-gateway/waserver"
+	"github.com/genfity/wa-gateway/waserver/lenient"
 )
 
 // common is what every message has: the session, which the server takes for "default"
@@ -66,7 +67,7 @@ func (Translator) Send(ctx context.Context, c *waserver.Client, m *message.Messa
 			MessageTimestamp unix `json:"messageTimestamp"`
 		} `json:"_data"`
 	}
-	decode(answer.Body, &at)
+	lenient.Decode(answer.Body, &at)
 	sent := &waserver.Sent{ID: sentID(answer.Body), At: at.Timestamp.Time}
 	if sent.At.IsZero() {
 		sent.At = at.MessageTimestamp.Time

@@ -13,6 +13,7 @@ import (
 
 	"github.com/genfity/wa-gateway/message"
 	"github.com/genfity/wa-gateway/waserver"
+	"github.com/genfity/wa-gateway/waserver/lenient"
 )
 
 // events are what a session's webhook is called for, and eventsBefore those of servers
@@ -80,7 +81,7 @@ func (t Translator) CreateSession(ctx context.Context, c *waserver.Client, s *wa
 		return nil, err
 	}
 	var made sessionInfo
-	if !decode(answer.Body, &made) || !sessionID(string(made.Name)) {
+	if !lenient.Decode(answer.Body, &made) || !sessionID(string(made.Name)) {
 		return nil, unread(answer) // "default" among others, from a server that knows one session alone
 	}
 	link := *c.Link
@@ -186,7 +187,7 @@ func lifecycle(ctx context.Context, c *waserver.Client, method string, more ...s
 		return nil, err
 	}
 	var s sessionInfo
-	if !decode(answer.Body, &s) || s.Status == "" {
+	if !lenient.Decode(answer.Body, &s) || s.Status == "" {
 		return nil, unread(answer)
 	}
 	return &s, nil
@@ -270,7 +271,7 @@ func (Translator) QR(ctx context.Context, c *waserver.Client) (*waserver.QR, err
 		var raw struct {
 			Value string `json:"value"`
 		}
-		decode(answer.Body, &raw)
+		lenient.Decode(answer.Body, &raw)
 		qr.Text = raw.Value
 	}
 	return qr, nil
@@ -301,7 +302,7 @@ func picture(body []byte) []byte {
 	var file struct {
 		Data string `json:"data"`
 	}
-	if !decode(body, &file) {
+	if !lenient.Decode(body, &file) {
 		return nil
 	}
 	png, err := base64.StdEncoding.DecodeString(file.Data)

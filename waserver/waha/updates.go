@@ -6,6 +6,7 @@ import (
 
 	"github.com/genfity/wa-gateway/message"
 	"github.com/genfity/wa-gateway/waserver"
+	"github.com/genfity/wa-gateway/waserver/lenient"
 )
 
 // Updates implements waserver.Translator. What became of a message has no time of its
@@ -13,7 +14,7 @@ import (
 // received.
 func (Translator) Updates(raw []byte, received time.Time) ([]waserver.Update, error) {
 	var e envelope
-	if !decode(raw, &e) {
+	if !lenient.Decode(raw, &e) {
 		return nil, nil
 	}
 	at := e.At.Time
@@ -54,7 +55,7 @@ func (e *envelope) self() string { return message.CanonicalJID(string(e.Me.ID)) 
 
 func readMessage(e *envelope) *waserver.Update {
 	var p payload
-	decode(e.Payload, &p)
+	lenient.Decode(e.Payload, &p)
 	m := p.message(e.self())
 	if m == nil {
 		return nil
@@ -70,7 +71,7 @@ func readReaction(e *envelope) *waserver.Update {
 			MessageID anyID `json:"messageId"`
 		} `json:"reaction"`
 	}
-	decode(e.Payload, &r)
+	lenient.Decode(e.Payload, &r)
 	m := r.message(e.self())
 	if m == nil {
 		return nil
@@ -91,7 +92,7 @@ var acks = map[string]string{
 // for each participant, whose id has the participant behind the message's.
 func readAck(e *envelope) *waserver.Update {
 	var p payload
-	decode(e.Payload, &p)
+	lenient.Decode(e.Payload, &p)
 	id, _ := p.place()
 	word := strings.ToUpper(string(p.AckName))
 	if word == "" && p.Ack != nil {
@@ -110,7 +111,7 @@ func readEdited(e *envelope) *waserver.Update {
 		payload
 		Edited text `json:"editedMessageId"`
 	}
-	decode(e.Payload, &p)
+	lenient.Decode(e.Payload, &p)
 	m := p.message(e.self())
 	if m == nil || p.Edited == "" {
 		return nil
@@ -140,7 +141,7 @@ func readRevoked(e *envelope) *waserver.Update {
 		After   deletion `json:"after"`
 		Before  payload  `json:"before"`
 	}
-	decode(e.Payload, &r)
+	lenient.Decode(e.Payload, &r)
 	after, _ := r.After.place()
 	before, _ := r.Before.place()
 	ref := waserver.MessageRef{ChatJID: after.chat}
@@ -165,7 +166,7 @@ func readStatus(e *envelope) *waserver.Update {
 	var s struct {
 		Status text `json:"status"`
 	}
-	decode(e.Payload, &s)
+	lenient.Decode(e.Payload, &s)
 	state, ok := states[string(s.Status)]
 	if !ok {
 		return nil

@@ -1,7 +1,6 @@
 package waha
 
 import (
-	"bytes"
 	"crypto/hmac"
 	"crypto/sha512"
 	"encoding/hex"
@@ -10,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/genfity/wa-gateway/waserver"
+	"github.com/genfity/wa-gateway/waserver/lenient"
 )
 
 // envelope is a webhook.
@@ -25,7 +25,7 @@ type envelope struct {
 // WebhookSession implements waserver.Translator.
 func (Translator) WebhookSession(h *waserver.Webhook) []string {
 	var e envelope
-	decode(h.Payload, &e)
+	lenient.Decode(h.Payload, &e)
 	var names []string
 	for _, name := range []text{e.Session, e.Metadata[metaSession]} {
 		if name != "" && (len(names) == 0 || names[0] != string(name)) {
@@ -77,13 +77,13 @@ func (Translator) CleanWebhook(payload []byte) []byte {
 	if json.Unmarshal(top["payload"], &inner) == nil {
 		dropped, unkeyed := drop(inner), cleanMedia(inner)
 		if dropped || unkeyed {
-			top["payload"], changed = encode(inner), true
+			top["payload"], changed = lenient.Encode(inner), true
 		}
 	}
 	if !changed {
 		return masked(payload)
 	}
-	return masked(encode(top))
+	return masked(lenient.Encode(top))
 }
 
 func drop(members map[string]json.RawMessage) (dropped bool) {
@@ -113,7 +113,7 @@ func cleanMedia(members map[string]json.RawMessage) (changed bool) {
 	changed = clean(members, "mediaUrl")
 	var media map[string]json.RawMessage
 	if json.Unmarshal(members["media"], &media) == nil && clean(media, "url") {
-		members["media"], changed = encode(media), true
+		members["media"], changed = lenient.Encode(media), true
 	}
 	return changed
 }
@@ -142,17 +142,6 @@ func withoutKey(address string) string {
 	return u.String()
 }
 
-// encode writes members that were read from JSON as they were.
-func encode(members map[string]json.RawMessage) []byte {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if e.Encode(members) != nil {
-		return []byte("null") // what was read can be written, so this does not happen
-	}
-	return bytes.TrimSpace(b.Bytes())
-}
-
 // masked hides what else is a credential by its name. Of what is nested too deeply to
 // be looked through only the event's name and the session stay.
 func masked(payload []byte) []byte {
@@ -163,7 +152,7 @@ func masked(payload []byte) []byte {
 		Event   text `json:"event"`
 		Session text `json:"session"`
 	}
-	decode(payload, &e)
+	lenient.Decode(payload, &e)
 	clean, err := json.Marshal(e)
 	if err != nil {
 		return []byte("null") // likewise
