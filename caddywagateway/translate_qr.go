@@ -68,7 +68,7 @@ func (x *exchange) pairingCode(client *waserver.Client) (*waserver.QR, error) {
 	ctx, primary := x.r.Context(), x.app.databases.primary
 	if known, err := primary.SessionState(ctx, x.call.SessionID); err == nil {
 		if code := known.Code(time.Now()); code != nil && !code.Expires.IsZero() {
-			return code, nil
+			return code, x.refusePaired(client)
 		}
 	}
 	code, err := x.server.translator.QR(ctx, client)
@@ -80,4 +80,19 @@ func (x *exchange) pairingCode(client *waserver.Client) (*waserver.QR, error) {
 		x.logger.Debug("a QR code cannot be kept", zap.Error(err))
 	}
 	return code, nil
+}
+
+// refusePaired refuses a code that was kept and has been scanned, where the server does
+// not tell of that by itself.
+func (x *exchange) refusePaired(client *waserver.Client) error {
+	if !x.server.translator.Traits().Polls {
+		return nil
+	}
+	state, err := x.server.translator.Session(x.r.Context(), client)
+	if err != nil || state.State != waserver.StateConnected {
+		return nil // whatever it is, the code is the last word
+	}
+	x.app.learnState(x.r.Context(), x.call.SessionID, time.Now(), state)
+	answer := kindAnswers[waserver.KindAlreadyPaired]
+	return refuse(answer.status, answer.message)
 }
