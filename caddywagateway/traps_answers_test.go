@@ -94,6 +94,9 @@ func (r *trapRig) testTrapEchoes(t *testing.T) {
 		{"POST", "send-message", `{"to":"628123450008","message":"to nobody"}`},
 		{"GET", "webhook", ""},
 	} {
+		if r.dialect == "waha" && strings.HasSuffix(call.path, "/qr") {
+			continue // the server waits whether there will be one
+		}
 		res, caused := r.act(t, call.method, "/api/wa/"+call.path, call.body, me)
 		if res.status >= 500 && !strings.Contains(call.body, "nobody") {
 			t.Errorf("%s %s: %d %s", call.method, call.path, res.status, res.text)

@@ -345,7 +345,7 @@ func (r *trapRig) act(t *testing.T, method, path, body string, header []string) 
 
 // polled tells the calls by which the gateway asks by itself how sessions are.
 func (r *trapRig) polled(c tapped) bool {
-	return c.method == http.MethodGet && (c.path() == "/session/status" || strings.HasPrefix(c.path(), "/devices/") && strings.Count(c.path(), "/") == 2)
+	return c.method == http.MethodGet && (c.path() == "/session/status" || strings.HasPrefix(c.path(), "/admin/users/") || strings.HasPrefix(c.path(), "/devices/") && strings.Count(c.path(), "/") == 2)
 }
 
 // wantNone checks that nothing reached the server.

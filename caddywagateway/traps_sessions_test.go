@@ -163,6 +163,7 @@ func (r *trapRig) testTrapCredentials(t *testing.T) {
 	if res := act("DELETE", "sessions/cred-line", "", me); res.status != http.StatusOK {
 		t.Errorf("deleting: %d %s", res.status, res.text)
 	}
+	r.wantClosed(t, own)
 	if own == r.credential(r.mine) && own != "" || link.WebhookSecret == r.mine.WebhookSecret {
 		t.Error("two sessions have one secret")
 	}
@@ -188,6 +189,30 @@ func (r *trapRig) testTrapCredentials(t *testing.T) {
 				t.Errorf("%s carries header %s", c, header)
 			}
 		}
+	}
+}
+
+// wantClosed: what opened a session that was deleted opens nothing any more (wuzapi goes
+// on taking the token of a user who was deleted plainly).
+func (r *trapRig) wantClosed(t *testing.T, credential string) {
+	t.Helper()
+	path := map[string]string{"wuzapi": "/session/status", "waha": "/api/sessions/cred-line", "evolution": "/instance/connectionState/cred-line"}[r.dialect]
+	if path == "" || r.generation == "old" {
+		return // a device has none; the first generation keeps it in memory, whoever deletes
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.server.URL+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, _ := r.shownBy(tapped{uri: path})
+	req.Header.Set(name, credential)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode < 400 {
+		t.Errorf("the credential of a deleted session still opens it: %s", res.Status)
 	}
 }
 
