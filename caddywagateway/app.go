@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -125,7 +126,10 @@ type App struct {
 	poller      *poller
 	inbox       *inbox.Inbox
 	sender      *deliver.Sender
+	deliverTo   []netip.Prefix
 	sentQueue   *sentQueue
+	cancel      context.CancelFunc // ends the waiting for the databases
+	waited      chan struct{}      // closed when that has ended
 }
 
 // Cache bounds what the gateway remembers of callers.
@@ -354,10 +358,20 @@ func (a *App) Start() error {
 	if err := a.databases.run(); err != nil {
 		return err
 	}
-	a.sender.Start()
-	a.inbox.Start()
 	a.sentQueue.start()
 	a.poller = a.startPolling()
+	var ctx context.Context
+	ctx, a.cancel = context.WithCancel(context.Background())
+	a.waited = make(chan struct{})
+	go func() {
+		defer close(a.waited)
+		select {
+		case <-a.databases.ready.done:
+			a.sender.Start()
+			a.inbox.Start()
+		case <-ctx.Done():
+		}
+	}()
 	return nil
 }
 
@@ -365,6 +379,10 @@ func (a *App) Start() error {
 // configuration, which has begun by then. The databases are released in Cleanup, after
 // all apps have stopped, and by the last of the requests that still end then.
 func (a *App) Stop() error {
+	if a.cancel != nil {
+		a.cancel()
+		<-a.waited
+	}
 	a.poller.stop()
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()

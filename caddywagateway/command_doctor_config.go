@@ -159,8 +159,10 @@ func (d *doctor) checkLiterals() {
 	}
 	check("admin_token", a.AdminTokens...)
 	check("events_token", a.EventsTokens...)
+	check("encryption_key", a.EncryptionKeys...)
 	for _, s := range a.WAServers {
 		check("wa_server "+s.Name+" token", s.Token)
+		check("wa_server "+s.Name+" webhook_secret", s.WebhookSecrets...)
 	}
 	for name, db := range map[string]*Database{"primary_db": a.PrimaryDB, "transactional_db": a.TransactionalDB} {
 		if db == nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -23,6 +25,7 @@ func (a *App) provisionChats() error {
 	if err != nil {
 		return fmt.Errorf("deliver_to: %w", err)
 	}
+	a.deliverTo = allowed
 	a.sender = deliver.New(deliver.Options{
 		Queue: a.databases.primary, Transport: media.GuardedTransport(allowed),
 		Target: a.customerOf, Gone: a.customerGone, Logger: a.logger.Named("deliver"),
@@ -36,6 +39,12 @@ func (a *App) provisionChats() error {
 // chats, and tells the customer of them, as a server would that tells of them itself.
 func (a *App) enterSent(ctx context.Context, sessionID string, updates []waserver.Update) error {
 	return errors.Join(a.databases.primary.ApplyUpdates(ctx, sessionID, updates), a.sender.Tell(ctx, sessionID, updates))
+}
+
+// mayDeliverTo tells whether events may be posted to an address.
+func (a *App) mayDeliverTo(address netip.Addr) bool {
+	return media.Public(address) ||
+		slices.ContainsFunc(a.deliverTo, func(p netip.Prefix) bool { return p.Contains(address.Unmap()) })
 }
 
 // newInbox makes what turns the webhooks of the app's servers into rows. Those of

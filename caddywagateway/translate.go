@@ -120,8 +120,9 @@ func (x *exchange) do(ctx context.Context, r *waserver.Request) (*waserver.Respo
 	out.Body = &watchedBody{out.Body, dog}
 	err = x.next.ServeHTTP(w, out)
 	switch {
-	case err == nil && len(secrets) > 0 && !shown.used.Load():
-		err = errors.New("reverse_proxy has to use transport wa_server, which shows the server its credential")
+	case err == nil && !shown.used.Load():
+		// Nothing that comes of it is the server's word, or counts.
+		err = refuse(http.StatusBadGateway, messageNotForwarded).because(errNoTransport)
 	case err == nil && w.silenced():
 		err = errServerSilent
 	case err == nil && (w.status == 0 || w.status == statusUsed):
@@ -134,6 +135,9 @@ func (x *exchange) do(ctx context.Context, r *waserver.Request) (*waserver.Respo
 	}
 	return &waserver.Response{Status: w.status, Header: w.header, Body: w.copied.Bytes()}, nil
 }
+
+// errNoTransport tells the operator what is wrong with the Caddyfile.
+var errNoTransport = errors.New("reverse_proxy has to use transport wa_server, which shows the WA server the credentials of its sessions")
 
 // serverPath is the escaped path of a call. A segment that means another place than
 // itself cannot be part of one.

@@ -109,15 +109,14 @@ func (x *exchange) sendAll(client *waserver.Client, messages []*message.Message)
 	return answer, nil
 }
 
-// sendTo sends one of them, and records what became of it. The error is an
-// *UnsupportedError: nothing was sent, and nothing is recorded.
+// sendTo sends one of them, and records what became of it. The error is the
+// reason why nothing was sent, and nothing is recorded.
 func (x *exchange) sendTo(ctx context.Context, client *waserver.Client, m *message.Message) (broadcastResult, error) {
 	result := broadcastResult{To: m.To.JID(), Status: "failed"}
 	sent, err := x.server.translator.Send(ctx, client, m)
-	var unsupported *waserver.UnsupportedError
 	if err != nil {
 		result.Error = x.briefly(err, client.Link)
-		if errors.As(err, &unsupported) {
+		if neverSent(err) {
 			return result, err
 		}
 		x.recordEvents(x.outcomeEvents(nil, translatedFailureText(err)))

@@ -76,8 +76,7 @@ func (x *exchange) sendOne(m *message.Message) (sentAnswer, *waserver.Link, erro
 	}
 	start := time.Now()
 	sent, err := x.server.translator.Send(ctx, client, m)
-	var unsupported *waserver.UnsupportedError
-	if errors.As(err, &unsupported) {
+	if neverSent(err) {
 		x.returnLimit()
 		return sentAnswer{}, client.Link, err
 	}
@@ -95,6 +94,14 @@ func (x *exchange) sendOne(m *message.Message) (sentAnswer, *waserver.Link, erro
 	answer := sentAnswer{MessageID: events[0].MessageID, Timestamp: sent.At.UTC(), Status: statusSent, To: m.To.JID()}
 	x.enterSent(m, sent)
 	return answer, client.Link, nil
+}
+
+// neverSent tells of a message that got no further than the gateway: it is neither sent
+// nor failed, and costs nothing.
+func neverSent(err error) bool {
+	var unsupported *waserver.UnsupportedError
+	var refused *refusal
+	return errors.As(err, &unsupported) || errors.As(err, &refused)
 }
 
 // enterSent puts a message among those of its chat, where the server does not tell of

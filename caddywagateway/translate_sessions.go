@@ -127,7 +127,7 @@ func (x *exchange) askNewSession() error {
 	}
 	_ = b.reader.Close()
 	if valid := x.server.translator.Traits().SessionID; valid != nil && !valid(x.call.SessionID) {
-		return refuse(http.StatusBadRequest, "The WhatsApp server cannot bear this session id; use letters, digits, - and _").
+		return refuse(http.StatusBadRequest, "The WhatsApp server cannot bear this session id: it is reserved there, or holds something else than letters, digits, - and _").
 			with(map[string]string{"field": "session_id"})
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/netip"
 	"net/url"
 
 	"go.uber.org/zap"
@@ -101,6 +102,9 @@ func (x *exchange) askedWebhook() (string, error) {
 		if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Hostname() == "" || u.User != nil || len(*target) > maxCustomerURL {
 			return "", refuse(http.StatusBadRequest, "url must be absolute, begin with https:// or http://, and hold no credentials").
 				with(map[string]string{"field": "url"})
+		}
+		if address, err := netip.ParseAddr(u.Hostname()); err == nil && !x.app.mayDeliverTo(address) {
+			return "", refuse(http.StatusBadRequest, "url must lead to a public address").with(map[string]string{"field": "url"})
 		}
 		return *target, nil
 	}

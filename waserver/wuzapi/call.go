@@ -159,6 +159,8 @@ func errorKind(status int, text string) waserver.Kind {
 		return waserver.KindAlreadyPaired
 	case hasAny(text, []string{"no session", "not connected", "not logged in", "doesn't contain a device jid"}):
 		return waserver.KindNotConnected
+	case hasAny(text, []string{"no lid found"}):
+		return waserver.KindUnknownNumber
 	// WhatsApp's own codes: too many new chats, too much at once.
 	case hasAny(text, []string{"server returned error 463", "server returned error 429", "rate-overlimit"}):
 		return waserver.KindLimited
