@@ -30,6 +30,7 @@ func TestHooks(t *testing.T) {
 				t.Run("strange", r.testHooksStrange)
 				t.Run("secrets", r.testHooksSecrets)
 				t.Run("rows", r.testHooksRows)
+				t.Run("deleted", r.testHooksDeleted)
 				t.Run("unknown", r.testHooksUnknown)
 				t.Run("tokens", r.testHooksTokens)
 				t.Run("guesses", r.testHooksGuesses)
@@ -131,6 +132,11 @@ func (r *trapRig) testHooksUnproven(t *testing.T) {
 		}
 		r.refusedHook(t, name, none, "UNPROVEN", header...)
 	}
+	if r.dialect == "gowa" || r.dialect == "waha" {
+		// These sign: a secret in the URL is none of theirs.
+		r.refusedHook(t, "a URL", aHook{"/" + secret, none.header, none.body}, "UNPROVEN")
+	}
+	r.refusedHook(t, "bob's URL", aHook{"/" + r.theirs.WebhookSecret + none.path, none.header, none.body}, "UNPROVEN")
 	for _, path := range []string{"?token=" + secret, "?secret=" + secret, "?apikey=" + secret} {
 		if r.generation == "old" {
 			path = none.path + "&" + path[1:]
@@ -363,6 +369,52 @@ func (r *trapRig) testHooksRows(t *testing.T) {
 	}
 }
 
+// testHooksDeleted: of a session that was deleted nothing comes back, neither by a
+// webhook that comes late nor to whoever takes its name afterwards.
+func (r *trapRig) testHooksDeleted(t *testing.T) {
+	const name = "gone-line"
+	r.paired(t, name)
+	was := r.linkOf(t, name)
+	r.tell(t, "incoming", `{"session":"`+name+`","from":"628111222333","name":"Customer","text":"private words"}`)
+	rows := func(table string) int {
+		return r.primary.Count(t, r.primary.Own(table), "session_id = $1", name)
+	}
+	eventually(t, "the message", func() bool { return rows("messages") > 0 })
+	for i := range 20 {
+		r.deliver(t, r.post(was, r.receipt(was, fmt.Sprint("LATE", i), "read"), was.WebhookSecret)).wantAnswer(t, http.StatusOK, "")
+	}
+	r.call("DELETE", "/api/wa/sessions/"+name, "", as(alice, name)).wantSuccess(t)
+	nothing := func(when string) {
+		t.Helper()
+		eventually(t, "the webhooks to be processed", func() bool { return r.hooksKept(t, "processed_at IS NULL AND attempts = 0") == 0 })
+		for _, table := range []string{"messages", "chats", "contacts", "receipts"} {
+			if n := rows(table); n != 0 {
+				t.Errorf("%s: %d rows of %s are left", when, n, table)
+			}
+		}
+	}
+	nothing("deleted")
+	late := r.post(was, r.receipt(was, "LATER", "read"), was.WebhookSecret)
+	if res := r.deliver(t, late); hookNumber(res, "counted") != 0 {
+		t.Errorf("a deleted session's: %s", res.text)
+	}
+	r.refusedHook(t, "a deleted session's, from afar", r.post(was, r.receipt(was, "LATEST", "read"), was.WebhookSecret), "LATEST", stranger...)
+	nothing("told after that")
+
+	r.success(t, r.call("POST", "/api/wa/sessions", `{"session_id":"`+name+`"}`, as(bob, bobSession)), http.StatusCreated)
+	if now := r.linkOf(t, name); now.WebhookSecret == was.WebhookSecret || now.Credential == was.Credential && was.Credential != "" {
+		t.Error("the new session has the old one's secrets")
+	}
+	r.refusedHook(t, "the old session's secret", r.post(was, r.receipt(was, "LATEST", "read"), was.WebhookSecret), "LATEST", stranger...)
+	nothing("created anew")
+	for _, list := range []string{"chats", "contacts", "messages/628111222333"} {
+		if res := r.call("GET", "/api/wa/sessions/"+name+"/"+list, "", as(bob, name)); strings.Contains(res.text, "private words") || strings.Contains(res.text, "Customer") {
+			t.Errorf("bob reads alice's %s: %s", list, res.text)
+		}
+	}
+	r.call("DELETE", "/api/wa/sessions/"+name, "", as(bob, name)).wantSuccess(t)
+}
+
 func (r response) wantSuccess(t *testing.T) {
 	t.Helper()
 	if r.status != http.StatusOK || r.at("success") != true {
@@ -436,6 +488,15 @@ func (r *trapRig) testHooksTokens(t *testing.T) {
 		taken("alice's, the server's secret", hook(r.mine, fmt.Sprint("TOKENS4-", i), secret), stranger...)
 	}
 	taken("alice's, its own", hook(r.mine, "TOKENS5", r.mine.WebhookSecret), stranger...)
+	if r.dialect == "evolution" || r.dialect == "wuzapi" {
+		// The webhook of a whole server has no headers: its secret stands in the URL.
+		h := hook(adopted, "TOKENS5-URL", "")
+		h.path = "/" + wide + h.path
+		taken("adopted, the server's URL", h, stranger...)
+		h = hook(adopted, "TOKENS6", "")
+		h.path = "/" + r.mine.WebhookSecret + h.path
+		r.refusedHook(t, "adopted, alice's URL", h, "TOKENS6", stranger...)
+	}
 	r.refusedHook(t, "adopted, none", hook(adopted, "TOKENS6", ""), "TOKENS6")
 	r.refusedHook(t, "adopted, alice's", hook(adopted, "TOKENS6", r.mine.WebhookSecret), "TOKENS6")
 	r.refusedHook(t, "unknown, none", hook(&waserver.Link{SessionID: "nobody-1", RemoteID: "nobody-1"}, "TOKENS6", ""), "TOKENS6")
