@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/genfity/wa-gateway/store"
 	"github.com/genfity/wa-gateway/store/storetest"
@@ -108,5 +109,27 @@ func TestSecretArgument(t *testing.T) {
 		if _, err := secretArgument("--credential", "@-", strings.NewReader(content)); err == nil {
 			t.Errorf("a file of %d bytes is taken", len(content))
 		}
+	}
+}
+
+// A tenant who calls a session as somebody else's is called at the server gets none of
+// its webhooks, whatever proves them.
+func TestHookOfNamesake(t *testing.T) {
+	const wide = "a-secret-for-all-sessions"
+	d := storetest.New(t, storetest.SQLite)
+	r := newDialectRig(t, d, dialectCases[1], "webhook_secret "+wide)
+	r.paired(t, "namesake")
+	body := `{"type":"Message","userID":"an-id-of-nobody","instanceName":"namesake","event":{"Info":{"ID":"3EB0FF","Chat":"628111222333@s.whatsapp.net","Sender":"628111222333@s.whatsapp.net","Timestamp":"` +
+		time.Now().UTC().Format(time.RFC3339) + `","Type":"text"},"Message":{"conversation":"not for you"}}}`
+	res := r.call("POST", "/events/webhook/main/"+wide, body, nil)
+	res.wantAnswer(t, http.StatusOK, "Webhook recorded")
+	// One that is hers, told after it, has been made a row of; so has the other, if ever.
+	r.tell(t, "incoming", `{"session":"namesake","from":"628111222333","text":"for you"}`)
+	const chat = "/api/wa/sessions/namesake/messages/628111222333@s.whatsapp.net"
+	eventually(t, "her own message", func() bool {
+		return strings.Contains(r.call("GET", chat, "", as(alice, "namesake")).text, "for you")
+	})
+	if res := r.call("GET", chat, "", as(alice, "namesake")); strings.Contains(res.text, "not for you") {
+		t.Errorf("somebody else's message is shown: %s", res.text)
 	}
 }

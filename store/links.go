@@ -81,8 +81,9 @@ func (t *Transactional) Link(ctx context.Context, sessionID string) (*SessionLin
 }
 
 // FindLink returns the link of the session that a WA server calls by one of these
-// names, the surest first. Each is looked for among the server's own names, then among
-// the gateway's ids of sessions at that server.
+// names, the surest first. They are the server's own names (RemoteID) alone: the
+// gateway's ids are chosen by its users, who may well choose what a session of somebody
+// else is called there.
 func (t *Transactional) FindLink(ctx context.Context, server string, names []string) (*SessionLink, error) {
 	names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == "" || storable(name) != name })
 	if len(names) == 0 || server == "" {
@@ -92,7 +93,7 @@ func (t *Transactional) FindLink(ctx context.Context, server string, names []str
 	var links []SessionLink
 	err := t.db.read(ctx, func(q *gorm.DB) error {
 		links = nil
-		return q.Where("server = ? AND (remote_id IN ? OR session_id IN ?)", server, names, names).Find(&links).Error
+		return q.Where("server = ? AND remote_id IN ?", server, names).Find(&links).Error
 	})
 	if err != nil {
 		return nil, failure("find a session's link", err)
@@ -100,11 +101,6 @@ func (t *Transactional) FindLink(ctx context.Context, server string, names []str
 	for _, name := range names {
 		for i := range links {
 			if links[i].RemoteID == name {
-				return &links[i], nil
-			}
-		}
-		for i := range links {
-			if links[i].SessionID == name {
 				return &links[i], nil
 			}
 		}

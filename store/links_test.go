@@ -91,9 +91,10 @@ func TestFindLink(t *testing.T) {
 			names  []string
 			want   string
 		}{
-			{"main", []string{"b"}, "a"}, // the server's own name counts more
+			{"main", []string{"b"}, "a"}, // the server's own name, not the gateway's id
 			{"main", []string{"x"}, "b"},
-			{"main", []string{"a"}, "a"},
+			{"main", []string{"a"}, ""},           // its owner may have chosen that
+			{"main", []string{"nobody", "a"}, ""}, // to look like somebody else's
 			{"main", []string{"", "nobody", "x", "d"}, "b"},
 			{"main", []string{"y"}, ""}, // another server's
 			{"other", []string{"y"}, "c"},
