@@ -68,11 +68,16 @@ func (a *App) newInbox() *inbox.Inbox {
 	})
 }
 
+// keepTime bounds what is kept on the way of a call that can do without.
+const keepTime = 2 * time.Second
+
 // learnState keeps a state that a server told when it was asked, and returns what holds:
 // servers forget that an account was logged out, and call it disconnected. It is for
 // servers that tell nothing of it by themselves. That a state cannot be kept is no
 // reason to fail whoever asked.
 func (a *App) learnState(ctx context.Context, sessionID string, at time.Time, state *waserver.SessionState) *waserver.SessionState {
+	ctx, cancel := context.WithTimeout(ctx, keepTime)
+	defer cancel()
 	known, err := a.databases.primary.SessionState(ctx, sessionID)
 	if err == nil && known.State == string(waserver.StateLoggedOut) && state.State == waserver.StateDisconnected {
 		return &waserver.SessionState{State: waserver.StateLoggedOut}

@@ -1,6 +1,7 @@
 package caddywagateway
 
 import (
+	"context"
 	"encoding/base64"
 	"fmt"
 	"net/http"
@@ -65,17 +66,21 @@ func (x *exchange) translateQR() error {
 // pairingCode is the code that can be scanned now. Some servers begin the pairing anew
 // whenever they are asked, so a code is shown again as long as it lives.
 func (x *exchange) pairingCode(client *waserver.Client) (*waserver.QR, error) {
-	ctx, primary := x.r.Context(), x.app.databases.primary
+	ctx, cancel := context.WithTimeout(x.r.Context(), keepTime)
+	defer cancel()
+	primary := x.app.databases.primary
 	if known, err := primary.SessionState(ctx, x.call.SessionID); err == nil {
 		if code := known.Code(time.Now()); code != nil && !code.Expires.IsZero() {
 			return code, x.refusePaired(client)
 		}
 	}
-	code, err := x.server.translator.QR(ctx, client)
+	code, err := x.server.translator.QR(x.r.Context(), client)
 	if err != nil || code.Expires.IsZero() {
 		return code, err
 	}
 	updates := []waserver.Update{{At: x.start, QR: code}}
+	ctx, done := context.WithTimeout(x.r.Context(), keepTime)
+	defer done()
 	if err := primary.ApplyUpdates(ctx, x.call.SessionID, updates); err != nil {
 		x.logger.Debug("a QR code cannot be kept", zap.Error(err))
 	}

@@ -161,7 +161,7 @@ func TestMenus(t *testing.T) {
 	}
 	list := func(ctx context.Context, c *waserver.Client) (any, error) {
 		return wuzapi.Translator{}.Send(ctx, c, &message.Message{Kind: message.KindList, To: waservertest.Person, List: &message.List{
-			Description: "Pilih satu", Sections: []message.Section{{Rows: []message.Row{{ID: "1", Title: "Teh"}}}},
+			Description: "Pilih satu", Sections: []message.Section{{Rows: []message.Row{{ID: "1", Title: "Kopi"}}}},
 		}})
 	}
 	waservertest.Golden(t, "testdata/menus", []waservertest.Case{
