@@ -125,7 +125,7 @@ func (r *trapRig) postWuzapi(link *waserver.Link, event map[string]any, secret s
 	if r.generation == "old" {
 		// The session is in the URL that the server was given, and the secret too.
 		form.Set("token", link.Credential)
-		h.path = "?session=" + link.SessionID
+		h.path = "?session=" + link.RemoteID
 		if secret != "" {
 			h.path = "/" + secret + h.path
 		}

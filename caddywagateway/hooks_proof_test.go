@@ -153,8 +153,11 @@ func (r *trapRig) testHooksOfOthers(t *testing.T) {
 		// Of two names the server's own counts.
 		both.SessionID = r.theirs.SessionID
 		if r.generation == "old" {
+			both.RemoteID = r.theirs.RemoteID
+		}
+		if r.generation == "old" {
 			h := r.post(&both, r.receipt(r.mine, "OTHERS", "read"), r.theirs.WebhookSecret)
-			h.path += "&session=" + mySession
+			h.path += "&session=" + r.mine.RemoteID
 			res := r.deliver(t, h)
 			if n := r.hooksKept(t, "session_id = $1 AND CAST(payload AS TEXT) LIKE '%OTHERS%'", mySession); n != 0 {
 				t.Errorf("two sessions in the URL: %s", res.text)
@@ -163,7 +166,7 @@ func (r *trapRig) testHooksOfOthers(t *testing.T) {
 		}
 		r.refusedHook(t, "two names", r.post(&both, r.receipt(r.mine, "OTHERS", "read"), r.theirs.WebhookSecret), "OTHERS")
 		h := r.post(r.mine, r.receipt(r.mine, "OTHERS", "read"), "")
-		h.path = "/" + r.theirs.WebhookSecret + "?session=" + theirSession
+		h.path = "/" + r.theirs.WebhookSecret + "?session=" + r.theirs.RemoteID
 		r.refusedHook(t, "bob's URL", h, "OTHERS")
 	case "waha":
 		e := r.receipt(r.mine, "OTHERS", "read")
@@ -275,7 +278,7 @@ func (r *trapRig) testHooksStrange(t *testing.T) {
 	}
 	path := ""
 	if r.generation == "old" {
-		path = "/" + secret + "?session=" + mySession
+		path = "/" + secret + "?session=" + r.mine.RemoteID
 	}
 	for _, body := range []string{"", "STRANGE3", `{"STRANGE3":`, "\x00STRANGE3", `[]`, `"STRANGE3"`, "null", "%zz=STRANGE3", strings.Repeat("[", 60_000)} {
 		for _, kind := range []string{"application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain", "application/octet-stream"} {
