@@ -288,6 +288,7 @@ func dumpPostgres(t *testing.T, d *storetest.Database) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer rows.Close()
 	var tables []string
 	for rows.Next() {
 		var table string
@@ -305,18 +306,7 @@ func dumpPostgres(t *testing.T, d *storetest.Database) string {
 		all.WriteString(table + ": " + text + "\n")
 	}
 	// What is bytes is hexadecimal in that.
-	var sealed []byte
-	rows, err = d.SQL.QueryContext(t.Context(), `SELECT credential || webhook_secret FROM `+d.Own("session_links"))
-	if err != nil {
-		return all.String() // the other database
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := rows.Scan(&sealed); err != nil {
-			t.Fatal(err)
-		}
-		all.Write(sealed)
-	}
+	all.Write(sealedBytes(t, d))
 	return all.String()
 }
 
@@ -379,4 +369,25 @@ func (r *trapRig) sealed(t *testing.T, id string) *store.SessionLink {
 		t.Fatal(err)
 	}
 	return link
+}
+
+// sealedBytes is what the links hold that is encrypted; nothing in the other database.
+func sealedBytes(t *testing.T, d *storetest.Database) (all []byte) {
+	t.Helper()
+	rows, err := d.SQL.QueryContext(t.Context(), `SELECT credential || webhook_secret || customer_key FROM `+d.Own("session_links"))
+	if err != nil {
+		return nil
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var sealed []byte
+		if err := rows.Scan(&sealed); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, sealed...)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
