@@ -38,12 +38,16 @@ func (p *Primary) apply(q *gorm.DB, told map[string][]waserver.Update) error {
 	}
 	slices.Sort(ids)
 	for _, id := range ids {
+		updates, err := p.withChats(q, id, told[id])
+		if err != nil {
+			return err
+		}
 		j := p.newProjection(id)
-		j.plan(told[id])
+		j.plan(updates)
 		if err := j.load(q, p.db); err != nil {
 			return err
 		}
-		j.fold(told[id])
+		j.fold(updates)
 		if err := j.save(q, p.now()); err != nil {
 			return err
 		}
