@@ -62,6 +62,7 @@ func (a *App) newInbox() *inbox.Inbox {
 		Source: a.databases.primary, Sources: sources,
 		Translators: func(source string) waserver.Translator { return translators[source] },
 		Observe: func(ctx context.Context, e *store.WebhookEvent, updates []waserver.Update) error {
+			updates = a.withKnownJID(ctx, e.SessionID, updates)
 			return errors.Join(a.mirrorState(ctx, e.SessionID, updates), a.sender.Tell(ctx, e.SessionID, updates))
 		},
 		Logger: a.logger.Named("inbox"),
@@ -91,6 +92,26 @@ func (a *App) learnState(ctx context.Context, sessionID string, at time.Time, st
 		a.logger.Debug("the state of a session cannot be kept", zap.String("session_id", sessionID), zap.Error(err))
 	}
 	return state
+}
+
+// withKnownJID fills in whose account a session is where the server says no more than
+// that it is connected.
+func (a *App) withKnownJID(ctx context.Context, sessionID string, updates []waserver.Update) []waserver.Update {
+	at := slices.IndexFunc(updates, func(u waserver.Update) bool {
+		return u.State != nil && u.State.State == waserver.StateConnected && u.State.JID == ""
+	})
+	if at < 0 {
+		return updates
+	}
+	known, err := a.databases.primary.SessionState(ctx, sessionID)
+	if err != nil || known.JID == "" {
+		return updates
+	}
+	updates = slices.Clone(updates)
+	state := *updates[at].State
+	state.JID = known.JID
+	updates[at].State = &state
+	return updates
 }
 
 // mirrorState shows the state of a session to the other application, in its own table,
