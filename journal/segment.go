@@ -116,14 +116,16 @@ func (j *Journal) sweep() {
 	j.mu.Lock()
 	rubbish := j.rubbish
 	j.rubbish = nil
+	for _, s := range rubbish {
+		if s.file != nil { // under the lock: what is synced just now looks at it, too
+			s.file.Close()
+			s.file = nil
+		}
+	}
 	j.mu.Unlock()
 	var left []*segment
 	removed := false
 	for _, s := range rubbish {
-		if s.file != nil {
-			s.file.Close()
-			s.file = nil
-		}
 		var err error
 		if s.aside != "" {
 			err = j.disk.Rename(s.path, s.aside)
