@@ -369,6 +369,7 @@ func (a *App) Start() error {
 		case <-a.databases.ready.done:
 			a.sender.Start()
 			a.inbox.Start()
+			a.resealLinks(ctx)
 		case <-ctx.Done():
 		}
 	}()

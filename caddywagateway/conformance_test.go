@@ -61,6 +61,7 @@ type dialectRig struct {
 	*setup
 	dialectCase
 	server *httptest.Server
+	text   string // the Caddyfile
 }
 
 // newDialectRig starts the sandbox as a server of its own, and the gateway before it.
@@ -90,6 +91,7 @@ func newDialectRig(t *testing.T, d *storetest.Database, c dialectCase, options .
 		primary = d.DSN // both in one
 	}
 	text := caddyfileFor(d.DSN, "", "sqlite://{DIR}/primary.db", primary, "wa_server main {WA} {\n\t\t\ttoken "+waToken+"\n\t\t}", block)
+	rig.text = text
 	rig.gateway = startCaddy(t, text)
 	rig.ready()
 	return rig

@@ -9,6 +9,7 @@ import (
 	"net/http"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
 
 	"github.com/genfity/wa-gateway/internal/seal"
 	"github.com/genfity/wa-gateway/store"
@@ -105,6 +106,73 @@ func (a *App) openLink(sealed *store.SessionLink) (*waserver.Link, error) {
 		*part.target = string(opened)
 	}
 	return link, nil
+}
+
+// resealPage is how many links are looked at together.
+const resealPage = 100
+
+// resealLinks encrypts anew what an older key has encrypted, so that the key can be
+// given up. It ends with ctx.
+func (a *App) resealLinks(ctx context.Context) {
+	if a.box == nil || len(a.EncryptionKeys) < 2 {
+		return
+	}
+	resealed := 0
+	for _, s := range a.WAServers {
+		n, err := a.resealServer(ctx, s.Name)
+		resealed += n
+		if err != nil {
+			if ctx.Err() == nil {
+				a.logger.Error("the secrets of sessions cannot all be encrypted with the new encryption_key; keep the older one",
+					zap.String("wa_server", s.Name), zap.Error(err))
+			}
+			return
+		}
+	}
+	a.logger.Info("the secrets of all sessions are encrypted with the first encryption_key; the older one is not needed any more",
+		zap.Int("encrypted_anew", resealed))
+}
+
+func (a *App) resealServer(ctx context.Context, server string) (resealed int, err error) {
+	db, after := a.databases.transactional, ""
+	for {
+		links, err := db.LinksOf(ctx, server, resealPage, after)
+		if err != nil || len(links) == 0 {
+			return resealed, err
+		}
+		for i := range links {
+			if a.current(&links[i]) {
+				continue
+			}
+			if err := db.ChangeLink(ctx, links[i].SessionID, a.reseal); err != nil && !errors.Is(err, store.ErrNotFound) {
+				return resealed, err
+			}
+			resealed++
+		}
+		after = links[len(links)-1].SessionID
+	}
+}
+
+// current tells whether the first key has encrypted all secrets of a link.
+func (a *App) current(link *store.SessionLink) bool {
+	for _, sealed := range [][]byte{link.Credential, link.WebhookSecret, link.CustomerKey} {
+		if len(sealed) > 0 && !a.box.Current(sealed) {
+			return false
+		}
+	}
+	return true
+}
+
+func (a *App) reseal(sealed *store.SessionLink) error {
+	link, err := a.openLink(sealed)
+	if err != nil {
+		return err
+	}
+	anew, err := a.sealLink(link)
+	if err == nil {
+		sealed.Credential, sealed.WebhookSecret, sealed.CustomerKey = anew.Credential, anew.WebhookSecret, anew.CustomerKey
+	}
+	return err
 }
 
 // link finds what is known of the caller's session at its server. One that the

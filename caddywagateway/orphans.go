@@ -2,6 +2,7 @@ package caddywagateway
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"regexp"
 	"time"
@@ -45,7 +46,7 @@ func (x *exchange) removeOrphan(ctx context.Context, orphan store.ExpiredReserva
 	who := []zap.Field{zap.String("user_id", orphan.UserID), zap.String("session_id", orphan.SessionID)}
 	if !madeID.MatchString(orphan.SessionID) {
 		x.logger.Warn("the creation of a session was never ended; if the WA server has it, it has no owner", who...)
-	} else if err := x.deleteFromServer(ctx, orphan.UserID, orphan.SessionID); err != nil {
+	} else if err := x.deleteEverywhere(ctx, orphan.UserID, orphan.SessionID); err != nil {
 		x.logger.Warn("a session whose creation was never ended cannot be removed from the WA server; trying again later",
 			append(who, zap.Error(err))...)
 		return
@@ -53,6 +54,23 @@ func (x *exchange) removeOrphan(ctx context.Context, orphan store.ExpiredReserva
 	if err := x.app.databases.transactional.ReleaseReservation(ctx, orphan.ID); err != nil {
 		x.logger.Warn("releasing the place of a session whose creation was never ended", append(who, zap.Error(err))...)
 	}
+}
+
+// deleteEverywhere removes a session from whichever of the WA servers has it: nobody
+// noted where it was to be made.
+func (x *exchange) deleteEverywhere(ctx context.Context, userID, sessionID string) error {
+	var errs []error
+	for _, server := range x.app.WAServers {
+		if server != x.server && (server.server.URL == nil || server.sandbox) {
+			continue // it cannot be reached from here
+		}
+		gateway := *x.Gateway
+		gateway.server = server
+		other := *x
+		other.Gateway = &gateway
+		errs = append(errs, other.deleteFromServer(ctx, userID, sessionID))
+	}
+	return errors.Join(errs...)
 }
 
 // deleteFromServer removes a session from the WA server; one that it does not have

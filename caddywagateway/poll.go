@@ -94,14 +94,17 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// round asks about each session once. A server that does not answer is left alone
-// until the next.
+// maxPollFailures is how many sessions in a row may fail before a server is taken to be
+// away, and left alone until the next round.
+const maxPollFailures = 3
+
+// round asks about each session once. What is wrong with one keeps no other waiting.
 func (p *poller) round(ctx context.Context, s *WAServer) error {
 	d := p.app.databases
 	if !d.ready.isSet() {
 		return nil
 	}
-	after := ""
+	after, failures := "", 0
 	for {
 		links, err := d.transactional.LinksOf(ctx, s.Name, pollPage, after)
 		if err != nil || len(links) == 0 {
@@ -112,7 +115,10 @@ func (p *poller) round(ctx context.Context, s *WAServer) error {
 			if err == nil {
 				err = p.ask(ctx, s, link)
 			}
-			if err != nil {
+			if failures++; err == nil {
+				failures = 0
+			}
+			if failures >= maxPollFailures {
 				return err
 			}
 			if !pause(ctx, pollPause) {

@@ -86,21 +86,27 @@ func (x *exchange) sendAll(client *waserver.Client, messages []*message.Message)
 	answer := broadcastAnswer{Results: make([]broadcastResult, 0, len(messages))}
 	pause := time.NewTimer(0)
 	defer pause.Stop()
+	var unsupported error
+	heard := false
 	for i, m := range messages {
 		if i > 0 {
 			pause.Reset(time.Duration(x.server.BroadcastPace))
 		}
 		<-pause.C
 		result, err := x.sendTo(ctx, client, m)
-		if err != nil && i == 0 {
-			return answer, err
+		if err != nil {
+			unsupported = err
 		}
+		heard = heard || err == nil
 		if result.Success {
 			answer.Sent++
 		} else {
 			answer.Failed++
 		}
 		answer.Results = append(answer.Results, result)
+	}
+	if !heard {
+		return answer, unsupported
 	}
 	x.outcome = outcomeFailed
 	if answer.Sent > 0 {

@@ -75,16 +75,20 @@ func (x *exchange) pairingCode(client *waserver.Client) (*waserver.QR, error) {
 		}
 	}
 	code, err := x.server.translator.QR(x.r.Context(), client)
-	if err != nil || code.Expires.IsZero() {
-		return code, err
+	if err == nil && !code.Expires.IsZero() {
+		x.keepCode(code)
 	}
+	return code, err
+}
+
+// keepCode has a code shown again until its time is over.
+func (x *exchange) keepCode(code *waserver.QR) {
+	ctx, cancel := context.WithTimeout(x.r.Context(), keepTime)
+	defer cancel()
 	updates := []waserver.Update{{At: x.start, QR: code}}
-	ctx, done := context.WithTimeout(x.r.Context(), keepTime)
-	defer done()
-	if err := primary.ApplyUpdates(ctx, x.call.SessionID, updates); err != nil {
+	if err := x.app.databases.primary.ApplyUpdates(ctx, x.call.SessionID, updates); err != nil {
 		x.logger.Debug("a QR code cannot be kept", zap.Error(err))
 	}
-	return code, nil
 }
 
 // refusePaired refuses a code that was kept and has been scanned, where the server does

@@ -178,6 +178,9 @@ func (x *exchange) translateState() error {
 	if err != nil {
 		return x.translatedFailure(err, client.Link)
 	}
+	if state.QR != nil {
+		x.keepCode(state.QR)
+	}
 	if t.Traits().Polls {
 		state = x.app.learnState(ctx, x.call.SessionID, x.start, state)
 	}

@@ -64,7 +64,8 @@ func (g *gateway) get(path string, data any) error {
 func (g *gateway) waiting() []string {
 	var files []string
 	err := filepath.WalkDir(g.settings.journal, func(path string, entry os.DirEntry, err error) error {
-		if err == nil && !entry.IsDir() {
+		// A folder that somebody died over as it was born holds nothing but a lock.
+		if err == nil && !entry.IsDir() && entry.Name() != "lock" {
 			files = append(files, path)
 		}
 		return err

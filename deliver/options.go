@@ -27,7 +27,7 @@ var _ Queue = (*store.Primary)(nil)
 
 // Defaults of Options.
 const (
-	DefaultWorkers    = 16
+	DefaultWorkers    = 64
 	DefaultInterval   = time.Second
 	DefaultTimeout    = 10 * time.Second
 	DefaultLease      = time.Minute
@@ -58,7 +58,7 @@ type Options struct {
 	// there any more. Optional.
 	Gone func(ctx context.Context, sessionID, url string)
 
-	// Workers is how many posts are under way at once (16), of as many sessions. URLs
+	// Workers is how many posts are under way at once (64), of as many sessions. URLs
 	// that answer slowly hold one each.
 	Workers int
 	// Interval is how often the queue is looked at without a Poke (1 s).

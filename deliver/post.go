@@ -22,6 +22,8 @@ import (
 const (
 	// targetTime bounds looking up where to post.
 	targetTime = 5 * time.Second
+	// hostPause is how long a session rests whose host has its share of the workers.
+	hostPause = 250 * time.Millisecond
 	// targetPause is how long a session rests whose target cannot be found out.
 	targetPause = 30 * time.Second
 	// settleTime bounds one attempt to write down what became of a post.
@@ -59,7 +61,13 @@ func (s *Sender) deliver(c *store.ClaimedDelivery, until time.Time) {
 		s.settle(until, func(ctx context.Context) error { return s.drop(ctx, c.SessionID) })
 		return
 	}
+	leave, free := s.enterHost(url)
+	if !free {
+		s.settle(until, func(ctx context.Context) error { return q.ReleaseDelivery(ctx, c, hostPause) })
+		return
+	}
 	became, reason := s.post(url, header, c.Body)
+	leave()
 	switch became {
 	case taken:
 		s.settle(until, func(ctx context.Context) error { return q.DeliveryDone(ctx, c) })

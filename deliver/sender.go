@@ -42,10 +42,11 @@ type Sender struct {
 	closing sync.Once
 	tasks   sync.WaitGroup
 
-	mu   sync.Mutex
-	busy int
-	says map[string]*throttle
-	away bool
+	mu    sync.Mutex
+	busy  int
+	hosts map[string]int // workers by the host that they post to
+	says  map[string]*throttle
+	away  bool
 }
 
 // New makes a Sender, which does nothing before Start.
@@ -60,7 +61,7 @@ func New(o Options) *Sender {
 		},
 		poke: make(chan struct{}, 1), freed: make(chan struct{}, 1),
 		quit: make(chan struct{}), ended: make(chan struct{}),
-		says: map[string]*throttle{},
+		says: map[string]*throttle{}, hosts: map[string]int{},
 	}
 }
 

@@ -219,7 +219,7 @@ func (s *gowa) login(r *http.Request, id string) *said {
 	d.codeFile = f.path
 	s.stored[f.path] = storedFile{pngType, picture, "/" + strings.TrimSuffix(gowaQRFolder, "/"), ends}
 	return s.ok("Login success", map[string]any{
-		"device_id": x.id, "qr_link": hostOf(r) + "/" + gowaQRFolder + f.path, "qr_duration": int(ends.Sub(s.now()) / time.Second),
+		"device_id": x.id, "qr_link": hostOf(r) + "/" + gowaQRFolder + f.path, "qr_duration": int((ends.Sub(s.now()) + time.Second - 1) / time.Second),
 	})
 }
 

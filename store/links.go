@@ -119,6 +119,29 @@ func (t *Transactional) LinksOf(ctx context.Context, server string, limit int, a
 	return links, failure("list the links of a server", err)
 }
 
+// ChangeLink has change alter the link of a session, which nobody else alters meanwhile.
+// An error of change is returned, and nothing is written.
+func (t *Transactional) ChangeLink(ctx context.Context, sessionID string, change func(*SessionLink) error) error {
+	err := t.tx(ctx, func(q *gorm.DB, _ *foreignSchema) error {
+		var link SessionLink
+		locked := q
+		if t.db.backend == Postgres {
+			locked = q.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate})
+		}
+		if err := locked.Where("session_id = ?", sessionID).Take(&link).Error; err != nil {
+			return err
+		}
+		if err := change(&link); err != nil {
+			return err
+		}
+		if err := t.saveLink(q, &link); err != nil {
+			return err
+		}
+		return t.db.changed(q, ChangeSession, sessionID)
+	})
+	return failure("change a session's link", err)
+}
+
 // SetLinkWebhook sets the customer's own URL; empty takes it away.
 func (t *Transactional) SetLinkWebhook(ctx context.Context, sessionID, url string) error {
 	err := t.tx(ctx, func(q *gorm.DB, _ *foreignSchema) error {

@@ -45,16 +45,22 @@ type SessionState struct {
 // Code is the QR code that can be scanned at a time; nil: none. Of a code whose server
 // does not tell how long it lasts, nobody but the server knows whether it still does.
 func (s *SessionState) Code(now time.Time) *waserver.QR {
-	if s.State != string(waserver.StateQR) || s.QRAt == nil || s.QR == "" && len(s.QRPNG) == 0 {
+	if s.QRAt == nil || s.QR == "" && len(s.QRPNG) == 0 {
 		return nil
 	}
 	code := &waserver.QR{Text: s.QR, PNG: s.QRPNG}
-	if s.QRExpiresAt != nil {
-		if !now.Before(*s.QRExpiresAt) {
+	if s.QRExpiresAt == nil {
+		if s.State != string(waserver.StateQR) {
 			return nil
 		}
-		code.Expires = *s.QRExpiresAt
+		return code
 	}
+	// What a server says of the session meanwhile does not matter: some call it
+	// connecting while its code waits. What ends the pairing takes the code away.
+	if !now.Before(*s.QRExpiresAt) {
+		return nil
+	}
+	code.Expires = *s.QRExpiresAt
 	return code
 }
 

@@ -86,7 +86,8 @@ func (p *Primary) newWebhookBatch(events []*WebhookEvent) *webhookBatch {
 // contentHash recognizes what was told before.
 func contentHash(e *WebhookEvent) string {
 	sum := sha256.New()
-	fmt.Fprintf(sum, "%d:%s", len(e.Source), e.Source)
+	// Whose it is may stand in the address alone, and many may be told the same.
+	fmt.Fprintf(sum, "%d:%s%d:%s", len(e.Source), e.Source, len(e.SessionID), e.SessionID)
 	if e.Timeless {
 		fmt.Fprintf(sum, "@%d ", e.ReceivedAt.Unix())
 	}

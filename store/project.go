@@ -85,10 +85,21 @@ const (
 	maxURL    = 16 << 10
 	maxQRPNG  = 256 << 10
 	maxFuture = 24 * time.Hour
+	maxAhead  = 5 * time.Minute
 )
 
 // key is a text that may name a row.
 func key(text string) bool { return text != "" && len(text) <= maxKey && storable(text) == text }
+
+// soon is when for what holds until it is told otherwise: a state that claims to be from
+// tomorrow would hold all day.
+func (j *projection) soon(at time.Time) time.Time {
+	at = j.when(at)
+	if bound := j.now.Add(maxAhead); at.After(bound) {
+		return timeArg(bound)
+	}
+	return at
+}
 
 // when is the time of an update. A server whose clock is far ahead would keep all that
 // comes later from being believed, so there is a bound.

@@ -19,9 +19,9 @@ func (j *projection) fold(updates []waserver.Update) {
 		case u.Receipt != nil:
 			j.receipt(u.Receipt, j.when(u.At))
 		case u.State != nil:
-			j.stateTold(u.State, j.when(u.At))
+			j.stateTold(u.State, j.soon(u.At))
 		case u.QR != nil:
-			j.qrTold(u.QR, j.when(u.At))
+			j.qrTold(u.QR, j.soon(u.At))
 		case u.Message != nil:
 			j.message(u.Message, j.when(u.Message.At, u.At), j.when(u.At, u.Message.At))
 		case u.Contact != nil:

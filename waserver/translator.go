@@ -179,6 +179,9 @@ type SessionState struct {
 	JID string
 	// Name is the account's own name.
 	Name string
+	// QR is the code that StartSession made, where the server shows it by that same
+	// call, and would make another one when it is asked for it.
+	QR *QR `json:",omitempty"`
 }
 
 // QR is a code to be scanned. At least one of Text and PNG is set.

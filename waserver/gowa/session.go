@@ -122,10 +122,13 @@ func (t Translator) StartSession(ctx context.Context, c *waserver.Client) (*wase
 	default:
 		return s, nil
 	}
-	if _, err := login(ctx, c); err != nil {
+	p, err := login(ctx, c)
+	if err != nil {
 		return nil, err
 	}
 	s.State = waserver.StateQR
+	// A code that cannot be had now is made anew when it is asked for.
+	s.QR, _ = t.picture(ctx, c, p)
 	return s, nil
 }
 
@@ -190,6 +193,11 @@ func (t Translator) QR(ctx context.Context, c *waserver.Client) (*waserver.QR, e
 	if err != nil {
 		return nil, err
 	}
+	return t.picture(ctx, c, p)
+}
+
+// picture fetches the code of a pairing that has begun.
+func (t Translator) picture(ctx context.Context, c *waserver.Client, p *pairing) (*waserver.QR, error) {
 	made := t.now()
 	name, ok := qrName(p.Link)
 	if !ok {

@@ -64,12 +64,12 @@ func TestSessions(t *testing.T) {
 		{Name: "state-unknown", Run: state, Answers: answers{gone}},
 
 		{Name: "start-paired", Run: start, Answers: answers{device("disconnected", own), none}},
-		{Name: "start-unpaired", Run: start, Answers: answers{device("disconnected", ""), login}},
+		{Name: "start-unpaired", Run: start, Answers: answers{device("disconnected", ""), login, picture}},
 		{Name: "start-running", Run: start, Answers: answers{device("logged_in", own)}},
 		{Name: "start-pairing", Run: start, Answers: answers{device("connected", "")}},
 		{Name: "start-unknown", Run: start, Answers: answers{gone}},
 		{Name: "start-unpaired-meanwhile", Run: start, Answers: answers{
-			device("disconnected", own), failed(500, "INTERNAL_SERVER_ERROR", "device toko is not logged in (session deleted)"), login,
+			device("disconnected", own), failed(500, "INTERNAL_SERVER_ERROR", "device toko is not logged in (session deleted)"), login, picture,
 		}},
 		{Name: "start-without-network", Run: start, Answers: answers{device("disconnected", ""), failed(401, "AUTHENTICATION_ERROR", "reconnect error")}},
 		{Name: "start-paired-without-network", Run: start, Answers: answers{device("disconnected", own), failed(500, "INTERNAL_SERVER_ERROR", "dial tcp: no route to host")}},
