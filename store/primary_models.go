@@ -16,7 +16,7 @@ type WebhookEvent struct {
 	SessionID   string // as far as the payload tells; else empty
 	EventType   string // likewise
 	Payload     json.RawMessage
-	ContentHash string `json:"-"` // of source and payload
+	ContentHash string `json:"-"` // of source, session and payload
 	// Timeless: the payload speaks of something that may happen again, and does not tell
 	// when, so that the same payload of another second is not the same event.
 	Timeless    bool `gorm:"-" json:"-"`
