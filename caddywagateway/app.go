@@ -127,7 +127,6 @@ type App struct {
 	inbox       *inbox.Inbox
 	sender      *deliver.Sender
 	deliverTo   []netip.Prefix
-	sentQueue   *sentQueue
 	cancel      context.CancelFunc // ends the waiting for the databases
 	waited      chan struct{}      // closed when that has ended
 }
@@ -358,7 +357,6 @@ func (a *App) Start() error {
 	if err := a.databases.run(); err != nil {
 		return err
 	}
-	a.sentQueue.start()
 	a.poller = a.startPolling()
 	var ctx context.Context
 	ctx, a.cancel = context.WithCancel(context.Background())
@@ -387,7 +385,7 @@ func (a *App) Stop() error {
 	a.poller.stop()
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
-	return errors.Join(a.inbox.Close(ctx), a.sentQueue.close(ctx), a.sender.Close(ctx))
+	return errors.Join(a.inbox.Close(ctx), a.sender.Close(ctx))
 }
 
 // stopTimeout bounds the end of what works in the background.

@@ -429,6 +429,11 @@ func (r *dialectRig) testReading(t *testing.T) {
 		return strings.Contains(res.text, chat)
 	})
 	r.success(t, res, http.StatusOK)
+	// What was sent is in its chat, whether the server tells of it or not.
+	eventually(t, "the message that was sent", func() bool {
+		res = r.call("GET", "/api/wa/sessions/"+conformSession+"/messages/6281234567890@s.whatsapp.net", "", me)
+		return res.status == http.StatusOK && strings.Contains(res.text, "Halo ☺")
+	})
 	eventually(t, "a contact", func() bool {
 		res = r.call("GET", "/api/wa/sessions/"+conformSession+"/contacts", "", me)
 		contacts, _ := res.at("data", "contacts").([]any)

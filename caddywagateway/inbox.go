@@ -31,14 +31,7 @@ func (a *App) provisionChats() error {
 		Target: a.customerOf, Gone: a.customerGone, Logger: a.logger.Named("deliver"),
 	})
 	a.inbox = a.newInbox()
-	a.sentQueue = newSentQueue(a.enterSent, a.logger)
 	return nil
-}
-
-// enterSent puts messages that were sent through the gateway among those of their
-// chats, and tells the customer of them, as a server would that tells of them itself.
-func (a *App) enterSent(ctx context.Context, sessionID string, updates []waserver.Update) error {
-	return errors.Join(a.databases.primary.ApplyUpdates(ctx, sessionID, updates), a.sender.Tell(ctx, sessionID, updates))
 }
 
 // mayDeliverTo tells whether events may be posted to an address.
@@ -47,6 +40,10 @@ func (a *App) mayDeliverTo(address netip.Addr) bool {
 		slices.ContainsFunc(a.deliverTo, func(p netip.Prefix) bool { return p.Contains(address.Unmap()) })
 }
 
+// inboxInterval is how long notes of messages that were sent wait at the most, for
+// which nobody pokes.
+const inboxInterval = time.Second
+
 // newInbox makes what turns the webhooks of the app's servers into rows. Those of
 // dialect generic are counted when they come, and left as they are.
 func (a *App) newInbox() *inbox.Inbox {
@@ -54,7 +51,7 @@ func (a *App) newInbox() *inbox.Inbox {
 	var sources []string
 	for _, s := range a.WAServers {
 		if s.translator != nil {
-			translators[s.Name] = s.translator
+			translators[s.Name] = withNotes{s.translator}
 			sources = append(sources, s.Name)
 		}
 	}
@@ -65,7 +62,7 @@ func (a *App) newInbox() *inbox.Inbox {
 			updates = a.withKnownJID(ctx, e.SessionID, updates)
 			return errors.Join(a.mirrorState(ctx, e.SessionID, updates), a.sender.Tell(ctx, e.SessionID, updates))
 		},
-		Logger: a.logger.Named("inbox"),
+		Interval: inboxInterval, Logger: a.logger.Named("inbox"),
 	})
 }
 

@@ -133,7 +133,7 @@ func (x *exchange) sendTo(ctx context.Context, client *waserver.Client, m *messa
 	if sent.At.IsZero() {
 		sent.At = time.Now().UTC().Truncate(time.Second)
 	}
-	x.enterSent(m, sent)
+	x.noteSent(m, sent)
 	at := sent.At.UTC()
 	result.Success, result.Status, result.MessageID, result.Timestamp = true, statusSent, events[0].MessageID, &at
 	return result, nil

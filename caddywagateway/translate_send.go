@@ -92,7 +92,7 @@ func (x *exchange) sendOne(m *message.Message) (sentAnswer, *waserver.Link, erro
 		sent.At = start.UTC().Truncate(time.Second)
 	}
 	answer := sentAnswer{MessageID: events[0].MessageID, Timestamp: sent.At.UTC(), Status: statusSent, To: m.To.JID()}
-	x.enterSent(m, sent)
+	x.noteSent(m, sent)
 	return answer, client.Link, nil
 }
 
@@ -102,14 +102,6 @@ func neverSent(err error) bool {
 	var unsupported *waserver.UnsupportedError
 	var refused *refusal
 	return errors.As(err, &unsupported) || errors.As(err, &refused)
-}
-
-// enterSent puts a message among those of its chat, where the server does not tell of
-// it by webhook.
-func (x *exchange) enterSent(m *message.Message, sent *waserver.Sent) {
-	if sent.ID != "" && !x.server.translator.Traits().Echoes {
-		x.app.sentQueue.add(x.call.SessionID, m, sent)
-	}
 }
 
 // prepare finds the session's server, and has the media at hand.
