@@ -213,6 +213,7 @@ func (in *hookReception) record(ctx context.Context, d *databases) (answer hookA
 			hooks[i].SessionID = part.link.SessionID
 		}
 		hooks[i].Timeless = part.timeless(in.now)
+		hooks[i].OfSession = part.link != nil
 	}
 	kept, err := d.webhooks.Record(ctx, hooks)
 	if err != nil {

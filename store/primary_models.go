@@ -16,10 +16,13 @@ type WebhookEvent struct {
 	SessionID   string // as far as the payload tells; else empty
 	EventType   string // likewise
 	Payload     json.RawMessage
-	ContentHash string `json:"-"` // of source, session and payload
+	ContentHash string `json:"-"` // of source and payload, and what follows
 	// Timeless: the payload speaks of something that may happen again, and does not tell
 	// when, so that the same payload of another second is not the same event.
-	Timeless    bool `gorm:"-" json:"-"`
+	Timeless bool `gorm:"-" json:"-"`
+	// OfSession: whose it is may stand in the address alone to which it was posted, so
+	// that the same payload of another session is not the same event.
+	OfSession   bool `gorm:"-" json:"-"`
 	ReceivedAt  time.Time
 	ProcessedAt *time.Time // nil: not yet
 	Error       string     // why it became no rows; empty for one that did, and before

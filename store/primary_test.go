@@ -53,13 +53,15 @@ func TestWebhookEventsAreKeptOnce(t *testing.T) {
 				if duplicate, err := addWebhook(ctx, p, &first); err != nil || duplicate {
 					t.Fatalf("%s: %v, %v", payload, duplicate, err)
 				}
-				again := store.WebhookEvent{Source: "main", SessionID: "s1", Payload: json.RawMessage(payload)}
+				again := store.WebhookEvent{Source: "main", Payload: json.RawMessage(payload)}
 				if duplicate, err := addWebhook(ctx, p, &again); err != nil || !duplicate || again.ID != first.ID {
 					t.Fatalf("%s again: %v, %v, id %s and %s", payload, duplicate, err, again.ID, first.ID)
 				}
-				another := store.WebhookEvent{Source: "main", SessionID: "s2", Payload: json.RawMessage(payload)}
-				if duplicate, err := addWebhook(ctx, p, &another); err != nil || duplicate {
-					t.Fatalf("%s of another session: %v, %v", payload, duplicate, err)
+				for _, session := range []string{"s2", "s3"} {
+					another := store.WebhookEvent{Source: "main", SessionID: session, Payload: json.RawMessage(payload), OfSession: true}
+					if duplicate, err := addWebhook(ctx, p, &another); err != nil || duplicate {
+						t.Fatalf("%s of session %s: %v, %v", payload, session, duplicate, err)
+					}
 				}
 				other := store.WebhookEvent{Source: "other", Payload: json.RawMessage(payload)}
 				if duplicate, err := addWebhook(ctx, p, &other); err != nil || duplicate {

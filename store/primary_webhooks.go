@@ -86,8 +86,10 @@ func (p *Primary) newWebhookBatch(events []*WebhookEvent) *webhookBatch {
 // contentHash recognizes what was told before.
 func contentHash(e *WebhookEvent) string {
 	sum := sha256.New()
-	// Whose it is may stand in the address alone, and many may be told the same.
-	fmt.Fprintf(sum, "%d:%s%d:%s", len(e.Source), e.Source, len(e.SessionID), e.SessionID)
+	fmt.Fprintf(sum, "%d:%s", len(e.Source), e.Source)
+	if e.OfSession {
+		fmt.Fprintf(sum, "/%d:%s", len(e.SessionID), e.SessionID)
+	}
 	if e.Timeless {
 		fmt.Fprintf(sum, "@%d ", e.ReceivedAt.Unix())
 	}

@@ -7,11 +7,12 @@ import (
 	"time"
 )
 
-// The versions of the form in which a webhook waits on local disk; a timeless one has
-// its own.
+// The versions of the form in which a webhook waits on local disk: the first, and those
+// that say more of what makes it the same as another.
 const (
-	webhookRecord         = 1
-	timelessWebhookRecord = 2
+	webhookRecord   = 1
+	recordTimeless  = 1 // is added
+	recordOfSession = 2 // likewise
 )
 
 // errWebhookRecord is what ReadWebhookEvent says of anything else.
@@ -22,7 +23,10 @@ var errWebhookRecord = errors.New("not a webhook's record")
 func AppendWebhookEvent(buf []byte, e *WebhookEvent) []byte {
 	version := byte(webhookRecord)
 	if e.Timeless {
-		version = timelessWebhookRecord
+		version += recordTimeless
+	}
+	if e.OfSession {
+		version += recordOfSession
 	}
 	buf = append(buf, version)
 	processed := int64(0)
@@ -43,10 +47,10 @@ func ReadWebhookEvent(data []byte) (*WebhookEvent, error) {
 	if len(data) == 0 {
 		return nil, errWebhookRecord
 	}
-	version := data[0]
-	if version != webhookRecord && version != timelessWebhookRecord {
-		return nil, fmt.Errorf("%w: version %d", errWebhookRecord, version)
+	if data[0] < webhookRecord || data[0] > webhookRecord+recordTimeless+recordOfSession {
+		return nil, fmt.Errorf("%w: version %d", errWebhookRecord, data[0])
 	}
+	says := data[0] - webhookRecord
 	data = data[1:]
 	var times [2]int64
 	for i := range times {
@@ -68,7 +72,7 @@ func ReadWebhookEvent(data []byte) (*WebhookEvent, error) {
 	e := &WebhookEvent{
 		Source: texts[0], SessionID: texts[1], EventType: texts[2],
 		ReceivedAt: time.UnixMicro(times[0]).UTC(), Payload: append([]byte(nil), data...),
-		Timeless: version == timelessWebhookRecord,
+		Timeless: says&recordTimeless != 0, OfSession: says&recordOfSession != 0,
 	}
 	if times[1] != 0 {
 		at := time.UnixMicro(times[1]).UTC()

@@ -15,6 +15,8 @@ func TestWebhookRecord(t *testing.T) {
 		{Source: "main", SessionID: "shop", EventType: "message", Payload: []byte(`{"a": 1}`), ReceivedAt: at},
 		{Source: "main", Payload: []byte(`0`), ReceivedAt: at, ProcessedAt: &at},
 		{Source: "main", SessionID: "shop", EventType: "Connected", Payload: []byte(`{}`), ReceivedAt: at, Timeless: true},
+		{Source: "main", SessionID: "shop", Payload: []byte(`{}`), ReceivedAt: at, OfSession: true},
+		{Source: "main", SessionID: "shop", Payload: []byte(`{}`), ReceivedAt: at, Timeless: true, OfSession: true},
 	} {
 		got, err := store.ReadWebhookEvent(store.AppendWebhookEvent(nil, &e))
 		if err != nil || !reflect.DeepEqual(*got, e) {
@@ -35,7 +37,7 @@ func FuzzReadWebhookEvent(f *testing.F) {
 			return
 		}
 		again, err := store.ReadWebhookEvent(store.AppendWebhookEvent(nil, e))
-		if err != nil || again.Source != e.Source || !bytes.Equal(again.Payload, e.Payload) || !again.ReceivedAt.Equal(e.ReceivedAt) || again.Timeless != e.Timeless {
+		if err != nil || again.Source != e.Source || !bytes.Equal(again.Payload, e.Payload) || !again.ReceivedAt.Equal(e.ReceivedAt) || again.Timeless != e.Timeless || again.OfSession != e.OfSession {
 			t.Fatalf("%+v became %+v, %v", e, again, err)
 		}
 	})
