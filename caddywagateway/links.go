@@ -147,6 +147,7 @@ func (a *App) resealServer(ctx context.Context, server string) (resealed int, er
 			if err := db.ChangeLink(ctx, links[i].SessionID, a.reseal); err != nil && !errors.Is(err, store.ErrNotFound) {
 				return resealed, err
 			}
+			a.databases.directory.ForgetSession(links[i].SessionID)
 			resealed++
 		}
 		after = links[len(links)-1].SessionID

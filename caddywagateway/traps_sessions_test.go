@@ -331,7 +331,7 @@ func (r *trapRig) testTrapKeys(t *testing.T) {
 	const newKey = "another-key-of-the-tests"
 	r.reload("{KEYS}", newKey)
 	closed("another key")
-	r.reload("{KEYS}", newKey+" "+trapKey)
+	r.exchangeKeys(t, newKey+" "+trapKey)
 	if res := send(); res.status != http.StatusOK {
 		t.Errorf("two keys: %d %s", res.status, res.text)
 	}
@@ -340,11 +340,10 @@ func (r *trapRig) testTrapKeys(t *testing.T) {
 	if res := r.call("GET", "/api/wa/sessions/new-key-1", "", as(alice, "new-key-1")); res.status != http.StatusOK {
 		t.Errorf("what was sealed with the first key: %d %s", res.status, res.text)
 	}
-	closed("the old key is gone")
+	eventually(t, "the new key alone to do", func() bool { return send().status == http.StatusOK })
+	r.exchangeKeys(t, trapKey+" "+newKey)
 	r.reload()
-	if res := send(); res.status != http.StatusOK {
-		t.Errorf("the key again: %d %s", res.status, res.text)
-	}
+	eventually(t, "the key to do again", func() bool { return send().status == http.StatusOK })
 
 	kept, theirs := r.sealed(t, mySession), r.sealed(t, theirSession)
 	moved := *kept
@@ -359,6 +358,17 @@ func (r *trapRig) testTrapKeys(t *testing.T) {
 		}
 		eventually(t, fmt.Sprint("the answer to be ", want), func() bool { return send().status == want })
 	}
+}
+
+// exchangeKeys loads two keys, and waits until the first has encrypted what the second
+// had.
+func (r *trapRig) exchangeKeys(t *testing.T, keys string) {
+	t.Helper()
+	mine, theirs := r.sealed(t, mySession).WebhookSecret, r.sealed(t, theirSession).WebhookSecret
+	r.reload("{KEYS}", keys)
+	eventually(t, "the secrets to be encrypted anew", func() bool {
+		return !bytes.Equal(r.sealed(t, mySession).WebhookSecret, mine) && !bytes.Equal(r.sealed(t, theirSession).WebhookSecret, theirs)
+	})
 }
 
 // sealed is what the database has of a session.
